@@ -22,8 +22,8 @@ help:
 clean:
 	rm -rf $(BUILD)
 
-include kmod/kmod.mk
+-include kmod/kmod.mk
 include daemon/daemon.mk
-include tests/tests.mk
+-include tests/tests.mk
 
 .PHONY: all help clean

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * flow.h - the flow record as user space knows it.
+ *
+ * It is struct weir_record of uapi/weir.h after the node has read it: ports in
+ * host order, times in nanoseconds since the Unix epoch. Conversion happens
+ * once, in daemon/node/batch.c; everything behind it (store, query, summary)
+ * sees this struct only.
+ */
+#ifndef WEIR_COMMON_FLOW_H
+#define WEIR_COMMON_FLOW_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "uapi/weir.h"
+
+struct weir_flow {
+	uint8_t src_addr[16]; /* IPv4 is IPv4-mapped; ip_version tells */
+	uint8_t dst_addr[16];
+	uint64_t packets;
+	uint64_t bytes; /* IP length */
+	uint64_t start_ns; /* since the Unix epoch */
+	uint64_t end_ns;
+	uint64_t second_ns;  /* second packet, 0: none */
+	uint64_t payload_ns; /* first TCP payload, 0: none */
+	uint32_t in_ifindex; /* 0: sent by this host */
+	uint32_t out_ifindex; /* 0: for this host */
+	uint32_t mark;
+	uint32_t fragments;
+	uint32_t retransmitted;
+	uint32_t out_of_order;
+	uint16_t src_port; /* host order */
+	uint16_t dst_port; /* host order; ICMP: type * 256 + code */
+	uint16_t vlan_id;
+	uint16_t tcp_flags;
+	uint16_t flags; /* WEIR_FLOW_* */
+	uint8_t protocol;
+	uint8_t tos;
+	uint8_t ip_version; /* 4 or 6 */
+	uint8_t end_reason; /* enum weir_end_reason */
+	uint8_t observed;   /* enum weir_observed */
+	uint8_t min_ttl;
+	uint8_t src_mac[6];
+	uint8_t dst_mac[6];
+};
+
+/* Add what @flow stands for (one flow) to @sum. */
+static inline void weir_flow_count(struct weir_totals *sum, const struct weir_flow *flow)
+{
+	sum->flows++;
+	sum->packets += flow->packets;
+	sum->bytes += flow->bytes;
+}
+
+static inline void weir_totals_add(struct weir_totals *sum, const struct weir_totals *t)
+{
+	sum->flows += t->flows;
+	sum->packets += t->packets;
+	sum->bytes += t->bytes;
+}
+
+/* *@sum -= *@t; the caller knows that no member goes below zero. */
+static inline void weir_totals_subtract(struct weir_totals *sum, const struct weir_totals *t)
+{
+	sum->flows -= t->flows;
+	sum->packets -= t->packets;
+	sum->bytes -= t->bytes;
+}
+
+static inline bool weir_totals_equal(const struct weir_totals *a, const struct weir_totals *b)
+{
+	return a->flows == b->flows && a->packets == b->packets && a->bytes == b->bytes;
+}
+
+#endif

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * node.h - what the parts of weir-node share.
+ *
+ * Two threads matter. The ingest thread (ingest.c) reads the kernel's stream,
+ * commits, acknowledges, and closes intervals (summary.c); it alone writes to the
+ * store, apart from cursors. The event loop (main thread) replicates
+ * (replicate.c) and answers (serve.c); each query runs in a thread of its
+ * own. Ingest tells the loop about a new segment through segment_fd.
+ */
+#ifndef WEIR_NODE_NODE_H
+#define WEIR_NODE_NODE_H
+
+#include <stdatomic.h>
+
+#include "daemon/store/store.h"
+
+struct event_base;
+
+enum {
+	WEIR_NODE_MASTERS_MAX = 8,
+};
+
+struct weir_node_master { /* a section [master NAME] */
+	char *name;
+	char *address; /* "host:port", "[v6]:port" */
+};
+
+struct weir_node_config {
+	char *name;   /* of this node; the host name by default */
+	char *state;  /* folder of the store */
+	char *socket; /* for the command line */
+	uint64_t interval_ns;
+	uint64_t commit_ns; /* commit at least this often while records come */
+	uint64_t min_free_bytes;
+	uint64_t summary_top; /* keys per dimension */
+	uint64_t spool_segments; /* drop the oldest unacknowledged segments past this many; 0: never */
+	bool configure_kernel; /* set the timeouts below and switch metering on */
+	uint64_t active_timeout_ns, idle_timeout_ns, fin_timeout_ns;
+	uint64_t table_flows, log_batches; /* per CPU; 0: the module's own */
+	struct weir_node_master master[WEIR_NODE_MASTERS_MAX];
+	unsigned masters;
+};
+
+struct weir_node {
+	struct weir_node_config config;
+	struct weir_store *store;
+	int segment_fd; /* eventfd: ingest adds 1 for each segment committed */
+	atomic_bool stopping;
+	atomic_bool storing;  /* false: the disk is full, ingest waits */
+	atomic_bool attached; /* the kernel's stream is ours */
+};
+
+/* config.c: defaults, then @path (NULL: /etc/weir/node.conf if it exists). */
+int weir_config_read(const char *path, struct weir_node_config *config);
+void weir_config_free(struct weir_node_config *config);
+void weir_config_print(void);
+
+/* ingest.c: start the thread; stop it after a last commit of what it holds. */
+int weir_ingest_start(struct weir_node *node);
+void weir_ingest_stop(struct weir_node *node);
+
+/* replicate.c: one connection per master, for ever. In the event loop's thread. */
+int weir_replicate_start(struct weir_node *node, struct event_base *base);
+void weir_replicate_stop(void);
+/* For "weir nodes": fill state of master @i. */
+struct weir_replicate_state {
+	bool connected;
+	uint64_t acked_seq;
+	char error[128]; /* why not connected */
+};
+void weir_replicate_get_state(unsigned i, struct weir_replicate_state *state);
+
+/* serve.c: the Unix socket. */
+int weir_serve_start(struct weir_node *node, struct event_base *base);
+void weir_serve_stop(void);
+
+#endif

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * store.h - what a node keeps: flow records, its place in the kernel's stream,
+ * and the segments (interval summaries) that masters still need.
+ *
+ * A store is a folder. It holds one LMDB environment per partition (a span of
+ * time) and one, "state", for what outlives partitions and may lag behind them
+ * (identity, cursors of the masters). One transaction on the current partition
+ * carries everything that must be true together: blocks of records, the
+ * position in the stream, the ledger, segments. So after a crash the store
+ * is as of some commit, and the position says which.
+ *
+ * One process writes (a lock file sees to that); any number of threads
+ * and processes read. A txn belongs to the thread that began it. A
+ * transaction object carries its first error: later calls on it do nothing and
+ * return that error, so callers write straight-line code and check
+ * weir_store_commit().
+ *
+ * All functions return 0 or a negative errno; -EBADMSG is a damaged or foreign file,
+ * -ENOSPC a full disk or quota.
+ */
+#ifndef WEIR_STORE_STORE_H
+#define WEIR_STORE_STORE_H
+
+#include "daemon/common/flow.h"
+
+struct weir_store;
+struct weir_store_txn;
+
+enum {
+	WEIR_STORE_ID_BYTES = 16,
+};
+
+struct weir_store_options {
+	bool read_only; /* do not lock, do not create */
+	uint64_t max_bytes; /* address space of one partition; 0: 1 TiB, it is sparse */
+	uint64_t min_free_bytes; /* weir_store_commit() refuses with -ENOSPC below that free space */
+};
+
+/* The node as this store knows it. Made at creation, never changed: a store
+ * that was wiped gets another epoch, so that masters see a new stream. */
+struct weir_store_identity {
+	uint8_t node_id[WEIR_STORE_ID_BYTES];
+	uint8_t epoch[WEIR_STORE_ID_BYTES];
+};
+
+/* How far the kernel's stream was read, and what was read since creation. */
+struct weir_store_position {
+	uint64_t instance; /* of the kernel module; 0: never attached */
+	uint64_t seq; /* last batch committed of that instance */
+	struct weir_totals numbered; /* what the kernel says batches 1..seq of it hold */
+	struct weir_totals received; /* what was stored of that instance */
+	struct weir_totals before; /* what was stored of all earlier instances */
+	uint64_t missing_batches; /* known to be lost between kernel and store, ever */
+	struct weir_totals missing; /* what they held, as far as NUMBERED told */
+	uint64_t instances; /* how many instances were seen */
+	struct weir_totals refused; /* records not stored because the disk was full, if configured to drop */
+};
+
+/* How far the records were summed up into segments. */
+struct weir_store_summed {
+	uint64_t seq; /* last segment written; the first is 1 */
+	uint64_t block; /* last block that a segment covers */
+	uint64_t end_ns; /* end of the last segment's interval */
+	struct weir_totals totals; /* sum of all segments 1..seq */
+	uint8_t hash[32]; /* SHA-256 of segment seq; zero for seq 0 */
+};
+
+/**
+ * weir_store_open - open or create the store in folder @dir.
+ * Creates the folder (mode 0700) and a random identity when absent. -EBUSY:
+ * another process has it open for writing. An explanation is logged.
+ */
+int weir_store_open(const char *dir, const struct weir_store_options *options,
+		    struct weir_store **store);
+void weir_store_close(struct weir_store *store);
+
+const struct weir_store_identity *weir_store_identity(const struct weir_store *store);
+
+/* The state as of the last commit (thread-safe). */
+int weir_store_position(struct weir_store *store, struct weir_store_position *position);
+int weir_store_summed(struct weir_store *store, struct weir_store_summed *summed);
+/* Sum over every block stored, kept in the same transaction as the blocks, and
+ * not reduced by retention: the store's side of the ledger. */
+int weir_store_stored(struct weir_store *store, struct weir_totals *stored);
+
+int weir_store_begin(struct weir_store *store, uint64_t now_ns, struct weir_store_txn **txn);
+/* Append @count records as one block (1 .. 65536). */
+int weir_store_put_block(struct weir_store_txn *txn, const struct weir_flow *flows, size_t count);
+int weir_store_put_position(struct weir_store_txn *txn, const struct weir_store_position *position);
+/* Append segment @summed->seq with its encoded @body, and @summed itself. */
+int weir_store_put_segment(struct weir_store_txn *txn, const struct weir_store_summed *summed,
+			   const void *body, size_t body_bytes);
+/* The number the next block of this transaction gets (blocks count from 1 for ever). */
+uint64_t weir_store_next_block(const struct weir_store_txn *txn);
+/* Durable when it returns 0. Frees @txn in any case. */
+int weir_store_commit(struct weir_store_txn *txn);
+void weir_store_abort(struct weir_store_txn *txn);
+
+/* Segment @seq, malloc'ed into *@body. -ENOENT: not written yet, or dropped. */
+int weir_store_get_segment(struct weir_store *store, uint64_t seq, void **body, size_t *body_bytes);
+/* Segments 1..@through are no longer needed by any master. */
+int weir_store_drop_segments(struct weir_store *store, uint64_t through);
+/* Oldest segment held, 0 when none is. */
+int weir_store_oldest_segment(struct weir_store *store, uint64_t *seq);
+
+/* The last segment that master @name acknowledged; 0 for an unknown one. */
+int weir_store_get_cursor(struct weir_store *store, const char *name, uint64_t *seq);
+int weir_store_put_cursor(struct weir_store *store, const char *name, uint64_t seq);
+
+/**
+ * weir_store_scan - call @visit for every block that may hold a flow which was
+ * alive in [@from_ns, @to_ns), oldest first, or newest first with @backward.
+ *
+ * @visit gets the records decoded, valid during the call; what is outside the
+ * time is not filtered out. It stops the scan by returning non-zero, which
+ * becomes the result. A damaged block is skipped and counted in *@damaged
+ * (may be NULL), and named in the log. @from_ns 0 and @to_ns UINT64_MAX mean everything.
+ * The scan sees the store as of the moment it reaches each partition.
+ */
+typedef int weir_store_visit(void *arg, uint64_t block, const struct weir_flow *flows, size_t count);
+int weir_store_scan(struct weir_store *store, uint64_t from_ns, uint64_t to_ns, bool backward,
+		    weir_store_visit *visit, void *arg, uint64_t *damaged);
+/* The same for blocks numbered above @after, by number, regardless of time. */
+int weir_store_scan_after(struct weir_store *store, uint64_t after, weir_store_visit *visit,
+			  void *arg);
+
+struct weir_store_figures {
+	uint64_t blocks;
+	uint64_t records;
+	uint64_t disk_bytes;
+	uint64_t free_bytes; /* of the file system */
+	uint64_t oldest_ns, newest_ns; /* of the records held */
+	uint64_t segments; /* held for masters */
+	unsigned partitions;
+};
+int weir_store_figures(struct weir_store *store, struct weir_store_figures *figures);
+
+#endif
