@@ -29,5 +29,8 @@ const char *weir_text_quantity(uint64_t value, char *text, size_t text_bytes);
 int weir_text_parse_bytes(const char *text, uint64_t *bytes);
 /* Lower-case hexadecimal. Returns @text. */
 const char *weir_text_hex(const void *bytes, size_t count, char *text, size_t text_bytes);
+/* How many letters to add, remove, change or swap to get from @a to @b, at most @most + 1: for
+ * "did you mean". Case does not count. */
+unsigned weir_text_distance(const char *a, const char *b, unsigned most);
 
 #endif
