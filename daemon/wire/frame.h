@@ -17,6 +17,15 @@ enum {
 	WEIR_FRAME_BYTES_HELLO = 64 << 10, /* before Hello was accepted */
 };
 
+/**
+ * weir_frame_unpack - decode @count bytes as a message of @descriptor, or NULL.
+ * A few bytes can stand for a large struct (an empty submessage is two), so what
+ * decoding may allocate is bounded by the size of what came in. Free the
+ * result with protobuf_c_message_free_unpacked(message, NULL) or the typed form of it.
+ */
+void *weir_frame_unpack(const ProtobufCMessageDescriptor *descriptor, const void *bytes,
+			size_t count);
+
 /* Append @frame to @out. -ENOMEM, -EMSGSIZE. */
 int weir_frame_put(struct evbuffer *out, const Weir__Wire__Frame *frame);
 /**

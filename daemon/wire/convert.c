@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: GPL-2.0
+/* convert.c - between weir's structs and their messages. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/wire/convert.h"
+
+static const uint8_t mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+
+void weir_convert_totals_put(Weir__Wire__Totals *message, const struct weir_totals *totals)
+{
+	weir__wire__totals__init(message);
+	message->flows = totals->flows;
+	message->packets = totals->packets;
+	message->bytes = totals->bytes;
+}
+
+struct weir_totals weir_convert_totals_get(const Weir__Wire__Totals *message)
+{
+	struct weir_totals totals = {0};
+
+	if (message) {
+		totals.flows = message->flows;
+		totals.packets = message->packets;
+		totals.bytes = message->bytes;
+	}
+	return totals;
+}
+
+static ProtobufCBinaryData address_put(const uint8_t address[16], uint8_t ip_version)
+{
+	ProtobufCBinaryData data = {16, (uint8_t *)address};
+
+	if (ip_version == 4) {
+		data.len = 4;
+		data.data += 12;
+	}
+	return data;
+}
+
+static bool any_set(const uint8_t *bytes, size_t count)
+{
+	while (count--)
+		if (*bytes++)
+			return true;
+	return false;
+}
+
+static ProtobufCBinaryData mac_put(const uint8_t mac[6])
+{
+	ProtobufCBinaryData data = {any_set(mac, 6) ? 6 : 0, (uint8_t *)mac};
+
+	return data;
+}
+
+void weir_convert_flow_put(Weir__Wire__Flow *message, const struct weir_flow *flow)
+{
+	weir__wire__flow__init(message);
+	message->src = address_put(flow->src_addr, flow->ip_version);
+	message->dst = address_put(flow->dst_addr, flow->ip_version);
+	message->src_port = flow->src_port;
+	message->dst_port = flow->dst_port;
+	message->protocol = flow->protocol;
+	message->tos = flow->tos;
+	message->in_ifindex = flow->in_ifindex;
+	message->out_ifindex = flow->out_ifindex;
+	message->vlan_id = flow->vlan_id;
+	message->tcp_flags = flow->tcp_flags;
+	message->flags = flow->flags;
+	message->mark = flow->mark;
+	message->packets = flow->packets;
+	message->bytes = flow->bytes;
+	message->start_ns = flow->start_ns;
+	message->end_ns = flow->end_ns;
+	message->second_ns = flow->second_ns;
+	message->payload_ns = flow->payload_ns;
+	message->fragments = flow->fragments;
+	message->retransmitted = flow->retransmitted;
+	message->out_of_order = flow->out_of_order;
+	message->end_reason = flow->end_reason;
+	message->observed = flow->observed;
+	message->min_ttl = flow->min_ttl;
+	message->src_mac = mac_put(flow->src_mac);
+	message->dst_mac = mac_put(flow->dst_mac);
+}
+
+static int address_get(const ProtobufCBinaryData *data, uint8_t address[16])
+{
+	if (data->len == 16) {
+		memcpy(address, data->data, 16);
+		return 6;
+	}
+	if (data->len != 4)
+		return -EBADMSG;
+	memcpy(address, mapped, sizeof(mapped));
+	memcpy(address + 12, data->data, 4);
+	return 4;
+}
+
+static int mac_get(const ProtobufCBinaryData *data, uint8_t mac[6])
+{
+	if (data->len != 0 && data->len != 6)
+		return -EBADMSG;
+	if (data->len == 6)
+		memcpy(mac, data->data, 6);
+	return 0;
+}
+
+int weir_convert_flow_get(const Weir__Wire__Flow *m, struct weir_flow *flow)
+{
+	int src, dst;
+
+	memset(flow, 0, sizeof(*flow));
+	src = address_get(&m->src, flow->src_addr);
+	dst = address_get(&m->dst, flow->dst_addr);
+	if (src < 0 || src != dst || mac_get(&m->src_mac, flow->src_mac) ||
+	    mac_get(&m->dst_mac, flow->dst_mac))
+		return -EBADMSG;
+	if (m->src_port > UINT16_MAX || m->dst_port > UINT16_MAX || m->protocol > UINT8_MAX ||
+	    m->tos > UINT8_MAX || m->vlan_id > UINT16_MAX || m->tcp_flags > UINT16_MAX ||
+	    m->flags > UINT16_MAX || m->end_reason > UINT8_MAX || m->observed > UINT8_MAX ||
+	    m->min_ttl > UINT8_MAX)
+		return -EBADMSG;
+	flow->ip_version = (uint8_t)src;
+	flow->src_port = (uint16_t)m->src_port;
+	flow->dst_port = (uint16_t)m->dst_port;
+	flow->protocol = (uint8_t)m->protocol;
+	flow->tos = (uint8_t)m->tos;
+	flow->in_ifindex = m->in_ifindex;
+	flow->out_ifindex = m->out_ifindex;
+	flow->vlan_id = (uint16_t)m->vlan_id;
+	flow->tcp_flags = (uint16_t)m->tcp_flags;
+	flow->flags = (uint16_t)m->flags;
+	flow->mark = m->mark;
+	flow->packets = m->packets;
+	flow->bytes = m->bytes;
+	flow->start_ns = m->start_ns;
+	flow->end_ns = m->end_ns;
+	flow->second_ns = m->second_ns;
+	flow->payload_ns = m->payload_ns;
+	flow->fragments = m->fragments;
+	flow->retransmitted = m->retransmitted;
+	flow->out_of_order = m->out_of_order;
+	flow->end_reason = (uint8_t)m->end_reason;
+	flow->observed = (uint8_t)m->observed;
+	flow->min_ttl = (uint8_t)m->min_ttl;
+	return 0;
+}
+
+void *weir_convert_copy(const ProtobufCMessage *message)
+{
+	size_t bytes = protobuf_c_message_get_packed_size(message);
+	uint8_t *packed = malloc(bytes ? bytes : 1);
+	void *copy;
+
+	if (!packed)
+		return NULL;
+	protobuf_c_message_pack(message, packed);
+	copy = protobuf_c_message_unpack(message->descriptor, NULL, bytes, packed);
+	free(packed);
+	return copy;
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* convert.h - between weir's structs and their messages. */
+#ifndef WEIR_WIRE_CONVERT_H
+#define WEIR_WIRE_CONVERT_H
+
+#include "daemon/common/flow.h"
+#include "weir.pb-c.h"
+
+/* Into a message the caller owns (it is initialised here). */
+void weir_convert_totals_put(Weir__Wire__Totals *message, const struct weir_totals *totals);
+/* An absent message means zero. */
+struct weir_totals weir_convert_totals_get(const Weir__Wire__Totals *message);
+
+/* @message points into @flow afterwards, and is valid as long as that. Names are left empty. */
+void weir_convert_flow_put(Weir__Wire__Flow *message, const struct weir_flow *flow);
+/* -EBADMSG: an address or a number cannot be one. */
+int weir_convert_flow_get(const Weir__Wire__Flow *message, struct weir_flow *flow);
+
+/* A deep copy with malloc, free with protobuf_c_message_free_unpacked(copy, NULL); NULL: no memory. */
+void *weir_convert_copy(const ProtobufCMessage *message);
+
+#endif
