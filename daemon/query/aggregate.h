@@ -38,7 +38,7 @@ int weir_aggregate_add(struct weir_aggregate *aggregate, const uint8_t *key,
 const struct weir_totals *weir_aggregate_get(const struct weir_aggregate *aggregate,
 					     const uint8_t *key);
 /**
- * weir_aggregate_top - the @limit largest groups in @order, largest first.
+ * weir_aggregate_top - the @limit largest groups in @order, largest first; 0: all groups.
  * Ties go to the smaller key bytes, so the answer is the same on every machine.
  * *@groups is malloc'ed, *@count its length; *@rest (may be NULL) tells of what is not in it.
  */

@@ -55,4 +55,12 @@ const char *weir_fields_text(const struct weir_fields *fields, unsigned i, const
 /* The word of field @i, for column heads and JSON names. */
 const char *weir_fields_word(const struct weir_fields *fields, unsigned i);
 
+/* The server's port of @flow, or its ICMP type and code, or 0: the second half of field "service". */
+uint16_t weir_fields_service_port(const struct weir_flow *flow);
+/* Whether src_port and dst_port of @protocol are ports (for ICMP they are type and code). */
+bool weir_fields_has_ports(uint8_t protocol);
+/* "echo-request", "port-unreachable", else "42.0" (type.code). Returns @text. */
+const char *weir_fields_icmp_text(uint8_t protocol, uint16_t type_code, char *text,
+				  size_t text_bytes);
+
 #endif
