@@ -56,6 +56,9 @@ struct weir_store_position {
 	uint64_t instances; /* how many instances were seen */
 	struct weir_totals refused; /* records not stored because the disk was full, if configured to drop */
 };
+enum {
+	WEIR_STORE_BLOCK_RECORDS = 65536, /* in one block, at most */
+};
 
 /* How far the records were summed up into segments. */
 struct weir_store_summed {
@@ -68,6 +71,7 @@ struct weir_store_summed {
 
 /**
  * weir_store_open - open or create the store in folder @dir.
+ * Open a store once in a process and share it between threads; LMDB forbids more.
  * Creates the folder (mode 0700) and a random identity when absent. -EBUSY:
  * another process has it open for writing. An explanation is logged.
  */
@@ -84,6 +88,18 @@ int weir_store_summed(struct weir_store *store, struct weir_store_summed *summed
  * not reduced by retention: the store's side of the ledger. */
 int weir_store_stored(struct weir_store *store, struct weir_totals *stored);
 
+/* All of the above as of one commit: what an audit compares, so that a commit
+ * between two calls does not look like a difference. */
+struct weir_store_state {
+	struct weir_store_position position;
+	struct weir_store_summed summed;
+	struct weir_totals stored;
+	uint64_t last_block; /* number of the newest block, 0: none yet */
+};
+int weir_store_state(struct weir_store *store, struct weir_store_state *state);
+
+/* Starts in the partition of the UTC day of @now_ns, or in the newest one there
+ * is if that is later (the clock was set back). */
 int weir_store_begin(struct weir_store *store, uint64_t now_ns, struct weir_store_txn **txn);
 /* Append @count records as one block (1 .. 65536). */
 int weir_store_put_block(struct weir_store_txn *txn, const struct weir_flow *flows, size_t count);
@@ -99,7 +115,8 @@ void weir_store_abort(struct weir_store_txn *txn);
 
 /* Segment @seq, malloc'ed into *@body. -ENOENT: not written yet, or dropped. */
 int weir_store_get_segment(struct weir_store *store, uint64_t seq, void **body, size_t *body_bytes);
-/* Segments 1..@through are no longer needed by any master. */
+/* Segments 1..@through are no longer needed by any master: gone at once for
+ * every reader, their space is reused by later commits. */
 int weir_store_drop_segments(struct weir_store *store, uint64_t through);
 /* Oldest segment held, 0 when none is. */
 int weir_store_oldest_segment(struct weir_store *store, uint64_t *seq);
