@@ -1,0 +1,360 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * cache - one CPU's table of flows
+ *
+ * The table is an array of sets of eight flows. A keyed hash of the flow key
+ * names the set; there is nowhere else the flow can be, so a packet costs one
+ * line of tags and the two lines of its flow, however full the table is, and
+ * there are no chains for an attacker to lengthen. The hash is hsiphash with a
+ * key drawn when metering starts: an outsider cannot aim at one set. skb->hash
+ * would be cheaper and is not used, since an outsider can.
+ *
+ * Per set the tag line holds, for each way, 29 bits of the hash, three bits of
+ * state and the time of the last packet. So looking for a flow, for a flow that is due
+ * and for a victim reads that line alone. Only the active timeout needs the
+ * flow itself: the packet path checks it where the flow is in the cache
+ * already, and the expiry cursor every fourth time it passes.
+ *
+ * A set that is full gives up its best victim: a finished TCP connection, else
+ * a flow of a single packet, else the one idle for longest. A scan or a SYN flood
+ * is made of single packets, so it evicts itself and not the traffic that has
+ * a history. The victim is not thrown away; it becomes a record that ends for
+ * lack of resources. Only when the log has no room for it either is the packet
+ * counted as lost; packets of flows in the table go on being counted.
+ *
+ * There are no list pointers, no references and no RCU: everything here is
+ * read and written under the CPU's own lock, which the packet path takes
+ * uncontended, and others take for a few sets at a time.
+ */
+
+#include <linux/mm.h>
+#include <linux/siphash.h>
+#include <linux/vmalloc.h>
+
+#include "cache.h"
+#include "log.h"
+#include "meter.h"
+
+enum {
+	TCP_FIN = 0x01,
+	TCP_SYN = 0x02,
+	TCP_RST = 0x04,
+
+	/* The active timeout is looked for each time the cursor passes 4 times. */
+	ACTIVE_CHECK_MASK = 3,
+};
+
+/*
+ * A time after the start of the flow in 32 bits: to the nanosecond up to 2.1 s,
+ * which is where round trips are, then to about a millisecond up to 26 days.
+ * 0 is "never".
+ */
+#define DELTA_COARSE	0x80000000U
+#define DELTA_SHIFT	20
+
+static u32 delta_pack(u64 ns)
+{
+	if (ns < DELTA_COARSE - 1)
+		return (u32)ns + 1;
+	return DELTA_COARSE | (u32)min_t(u64, ns >> DELTA_SHIFT, DELTA_COARSE - 1);
+}
+
+static u64 delta_unpack(u32 packed)
+{
+	if (packed & DELTA_COARSE)
+		return (u64)(packed & ~DELTA_COARSE) << DELTA_SHIFT;
+	return packed - 1;
+}
+
+u64 weir_cache_memory(u32 flows)
+{
+	return (u64)flows * sizeof(struct weir_flow) +
+	       (u64)flows / WEIR_WAYS * sizeof(struct weir_set);
+}
+
+int weir_cache_init(struct weir_table *t, u32 flows, int node)
+{
+	BUILD_BUG_ON(sizeof(struct weir_key) != 44);
+	BUILD_BUG_ON(sizeof(struct weir_set) != 64);
+	BUILD_BUG_ON(sizeof(struct weir_flow) != 128);
+	BUILD_BUG_ON(offsetof(struct weir_flow, packets) != 64);
+
+	t->nsets = flows / WEIR_WAYS;
+	t->sets = vzalloc_node(array_size(t->nsets, sizeof(*t->sets)), node);
+	t->flows = vzalloc_node(array_size(flows, sizeof(*t->flows)), node);
+	if (!t->sets || !t->flows) {
+		weir_cache_destroy(t);
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+void weir_cache_destroy(struct weir_table *t)
+{
+	vfree(t->flows);
+	vfree(t->sets);
+	t->flows = NULL;
+	t->sets = NULL;
+}
+
+/* Find the way of @key in @set, -1 if it is not there. */
+static int find(const struct weir_set *set, const struct weir_flow *flows,
+		const struct weir_key *key, u32 tag)
+{
+	int way;
+
+	for (way = 0; way < WEIR_WAYS; way++)
+		if ((set->tag[way] & ~WEIR_TAG_STATE) == tag &&
+		    !memcmp(&flows[way].key, key, sizeof(*key)))
+			return way;
+	return -1;
+}
+
+/* A free way, or the one to give up. */
+static int choose(const struct weir_set *set, u32 tick)
+{
+	u64 best = 0;
+	int victim = 0;
+	int way;
+
+	for (way = 0; way < WEIR_WAYS; way++) {
+		u32 tag = set->tag[way];
+		u64 worth = tick - set->seen[way];
+
+		if (!tag)
+			return way;
+		if (tag & WEIR_TAG_FINISHED)
+			worth |= 2ULL << 32;
+		else if (!(tag & WEIR_TAG_MANY))
+			worth |= 1ULL << 32;
+		if (worth >= best) {
+			best = worth;
+			victim = way;
+		}
+	}
+	return victim;
+}
+
+static void flow_start(struct weir_flow *flow, const struct weir_sight *s, u8 ttl, u64 now)
+{
+	memset((u8 *)flow + sizeof(flow->key), 0, sizeof(*flow) - sizeof(flow->key));
+	flow->mark = s->mark;
+	flow->min_ttl = ttl;
+	flow->start_ns = now;
+	if (s->mac)
+		memcpy(flow->dst_mac, s->mac, 2 * ETH_ALEN);
+}
+
+/*
+ * Compare with the highest sequence number seen in this direction. Works on
+ * the one direction alone; joining two is for user space.
+ */
+static void flow_track_seq(struct weir_flow *flow, const struct weir_packet *p)
+{
+	u32 end = p->tcp_seq + p->tcp_seq_len;
+
+	if (!p->tcp_seq_len)
+		return;
+	if (flow->flags & WEIR_FLOW_SEQ_VALID) {
+		if ((s32)(end - flow->next_seq) <= 0) {
+			flow->retransmitted += p->packets;
+			return;
+		}
+		if ((s32)(p->tcp_seq - flow->next_seq) > 0)
+			flow->out_of_order++;
+	}
+	flow->next_seq = end;
+	flow->flags |= WEIR_FLOW_SEQ_VALID;
+}
+
+static void flow_count(struct weir_flow *flow, const struct weir_packet *p,
+		       const struct weir_sight *s, u64 now)
+{
+	/* a super-packet's second packet came with its first */
+	if (!flow->second && flow->packets + p->packets > 1)
+		flow->second = delta_pack(now - flow->start_ns);
+	if (p->payload && !flow->payload)
+		flow->payload = delta_pack(now - flow->start_ns);
+	flow->packets += p->packets;
+	flow->bytes += p->bytes;
+	flow->end_ns = now;
+	flow->out_ifindex = s->out_ifindex;
+	flow->tcp_flags |= p->tcp_flags;
+	flow->flags |= p->flags;
+	if (p->flags & WEIR_FLOW_FRAGMENTS)
+		flow->fragments += p->packets;
+	if (p->ttl < flow->min_ttl)
+		flow->min_ttl = p->ttl;
+	flow_track_seq(flow, p);
+}
+
+static void count_created(struct weir_cpu *c)
+{
+	c->ledger.seen.flows++;
+	c->ledger.table.flows++;
+	c->ledger.counters[WEIR_COUNTER_CREATED]++;
+}
+
+/*
+ * The flow is in the table. If what has been counted so far is a record of its
+ * own, export that and start the next one in the same place. Without room in
+ * the log it is one longer record.
+ */
+static void restart_if_due(struct weir_cpu *c, struct weir_flow *flow, u32 *tag,
+			   const struct weir_packet *p, const struct weir_sight *s, u64 now)
+{
+	const u32 seq = flow->next_seq;
+	const u16 keep = flow->flags & WEIR_FLOW_SEQ_VALID;
+
+	if ((*tag & WEIR_TAG_FINISHED) && (p->tcp_flags & TCP_SYN)) {
+		/* the same ports again: a new connection */
+		if (!weir_log_put(c, flow, WEIR_END_DETECTED, false, now))
+			return;
+		flow_start(flow, s, p->ttl, now);
+	} else if (now - flow->start_ns >= READ_ONCE(c->meter->active_ns)) {
+		if (!weir_log_put(c, flow, WEIR_END_ACTIVE, false, now))
+			return;
+		flow_start(flow, s, p->ttl, now);
+		flow->next_seq = seq;
+		flow->flags = keep;
+	} else {
+		return;
+	}
+	*tag &= ~WEIR_TAG_STATE;
+	count_created(c);
+}
+
+void weir_cache_meter(struct weir_cpu *c, const struct weir_packet *p,
+		      const struct weir_sight *s, u64 now)
+{
+	const u32 hash = hsiphash(&p->key, sizeof(p->key), &c->meter->hash_key);
+	const u32 index = hash & (c->table.nsets - 1);
+	const u32 tag = (hash & ~WEIR_TAG_BITS) | WEIR_TAG_USED;
+	struct weir_set *set = &c->table.sets[index];
+	struct weir_flow *flows = &c->table.flows[index * WEIR_WAYS];
+	struct weir_ledger *ledger = &c->ledger;
+	int way = find(set, flows, &p->key, tag);
+
+	ledger->seen.packets += p->packets;
+	ledger->seen.bytes += p->bytes;
+
+	if (way >= 0) {
+		restart_if_due(c, &flows[way], &set->tag[way], p, s, now);
+	} else {
+		way = choose(set, weir_ticks(now));
+		if (set->tag[way] &&
+		    !weir_log_put(c, &flows[way], WEIR_END_NO_RESOURCES, true, now)) {
+			ledger->lost[WEIR_LOST_NO_ROOM].packets += p->packets;
+			ledger->lost[WEIR_LOST_NO_ROOM].bytes += p->bytes;
+			return;
+		}
+		flows[way].key = p->key;
+		flow_start(&flows[way], s, p->ttl, now);
+		set->tag[way] = tag;
+		count_created(c);
+	}
+
+	flow_count(&flows[way], p, s, now);
+	ledger->table.packets += p->packets;
+	ledger->table.bytes += p->bytes;
+	set->seen[way] = weir_ticks(now);
+	if (flows[way].packets > 1)
+		set->tag[way] |= WEIR_TAG_MANY;
+	if (p->tcp_flags & (TCP_FIN | TCP_RST))
+		set->tag[way] |= WEIR_TAG_FINISHED;
+}
+
+/* Why the flow in @way is due, WEIR_END_NONE if it is not. */
+static enum weir_end_reason due(const struct weir_cpu *c, const struct weir_set *set,
+				const struct weir_flow *flow, int way, u64 now)
+{
+	const struct weir_meter *m = c->meter;
+	const u32 idle = weir_ticks(now) - set->seen[way];
+
+	if ((set->tag[way] & WEIR_TAG_FINISHED) && idle >= weir_ticks(READ_ONCE(m->fin_ns)))
+		return WEIR_END_DETECTED;
+	if (idle >= weir_ticks(READ_ONCE(m->idle_ns)))
+		return WEIR_END_IDLE;
+	if (((way ^ c->expire.pass) & ACTIVE_CHECK_MASK) == 0 &&
+	    now - flow->start_ns >= READ_ONCE(m->active_ns))
+		return WEIR_END_ACTIVE;
+	return WEIR_END_NONE;
+}
+
+bool weir_cache_expire(struct weir_cpu *c, u32 index, u64 now, unsigned int *moved)
+{
+	struct weir_set *set = &c->table.sets[index];
+	struct weir_flow *flows = &c->table.flows[index * WEIR_WAYS];
+	enum weir_end_reason reason;
+	int way;
+
+	for (way = 0; way < WEIR_WAYS; way++) {
+		if (!set->tag[way])
+			continue;
+		reason = due(c, set, &flows[way], way, now);
+		if (reason == WEIR_END_NONE)
+			continue;
+		if (!weir_log_put(c, &flows[way], reason, false, now))
+			return false;
+		set->tag[way] = 0;
+		(*moved)++;
+	}
+	return true;
+}
+
+unsigned int weir_cache_flush(struct weir_cpu *c, u32 index, u64 now, unsigned int *moved)
+{
+	struct weir_set *set = &c->table.sets[index];
+	struct weir_flow *flows = &c->table.flows[index * WEIR_WAYS];
+	unsigned int left = 0;
+	int way;
+
+	for (way = 0; way < WEIR_WAYS; way++) {
+		if (!set->tag[way])
+			continue;
+		if (!weir_log_put(c, &flows[way], WEIR_END_FORCED, true, now)) {
+			left++;
+			continue;
+		}
+		set->tag[way] = 0;
+		(*moved)++;
+	}
+	return left;
+}
+
+void weir_flow_record(const struct weir_flow *flow, enum weir_end_reason reason,
+		      struct weir_record *r)
+{
+	const struct weir_key *key = &flow->key;
+
+	memcpy(r->src_addr, key->src_addr, sizeof(r->src_addr));
+	memcpy(r->dst_addr, key->dst_addr, sizeof(r->dst_addr));
+	r->src_port = key->src_port;
+	r->dst_port = key->dst_port;
+	r->in_ifindex = key->in_ifindex;
+	r->out_ifindex = flow->out_ifindex;
+	r->vlan_id = key->where & WEIR_WHERE_VLAN;
+	r->protocol = key->protocol;
+	r->tos = key->tos;
+	r->ip_version = key->where & WEIR_WHERE_IPV6 ? 6 : 4;
+	r->end_reason = reason;
+	r->observed = key->where >> WEIR_WHERE_OBSERVED_SHIFT;
+	r->min_ttl = flow->min_ttl;
+	r->tcp_flags = flow->tcp_flags;
+	r->flags = flow->flags & ~WEIR_FLOW_PRIVATE;
+	if (key->where & WEIR_WHERE_LATER_FRAGMENT)
+		r->flags |= WEIR_FLOW_LATER_FRAGMENT;
+	r->mark = flow->mark;
+	r->fragments = flow->fragments;
+	r->packets = flow->packets;
+	r->bytes = flow->bytes;
+	r->start_ns = flow->start_ns;
+	r->end_ns = flow->end_ns;
+	r->second_ns = flow->second ? flow->start_ns + delta_unpack(flow->second) : 0;
+	r->payload_ns = flow->payload ? flow->start_ns + delta_unpack(flow->payload) : 0;
+	r->retransmitted = flow->retransmitted;
+	r->out_of_order = flow->out_of_order;
+	memcpy(r->src_mac, flow->src_mac, ETH_ALEN);
+	memcpy(r->dst_mac, flow->dst_mac, ETH_ALEN);
+	memset(r->reserved, 0, sizeof(r->reserved));
+}

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* cache - one CPU's table of flows */
+#ifndef _WEIR_CACHE_H
+#define _WEIR_CACHE_H
+
+#include <linux/cache.h>
+#include <linux/if_ether.h>
+
+#include <uapi/weir.h>
+#include "dissect.h"
+
+struct weir_cpu;
+
+enum {
+	WEIR_WAYS = 8,			/* what fits a line of tags and times */
+	WEIR_TABLE_FLOWS_MIN = 64,
+	WEIR_TABLE_FLOWS_MAX = 1 << 24,
+};
+
+/*
+ * The tags of one set: what finds a flow, tells whether it is due and picks
+ * the victim, all from one cache line.
+ */
+struct weir_set {
+	u32 tag[WEIR_WAYS];		/* hash and WEIR_TAG_* bits, 0: free */
+	u32 seen[WEIR_WAYS];		/* last packet, weir_ticks() */
+} __aligned(64);
+
+#define WEIR_TAG_USED		1U
+#define WEIR_TAG_FINISHED	2U	/* FIN or RST */
+#define WEIR_TAG_MANY		4U	/* more than one packet */
+#define WEIR_TAG_STATE		(WEIR_TAG_FINISHED | WEIR_TAG_MANY)
+#define WEIR_TAG_BITS		(WEIR_TAG_STATE | WEIR_TAG_USED)
+
+/* Private bits of struct weir_flow, flags: above those of the record. */
+#define WEIR_FLOW_SEQ_VALID	0x8000	/* next_seq is known */
+#define WEIR_FLOW_PRIVATE	0xf000
+
+/* Two lines: the first is read for every packet, the second written. */
+struct weir_flow {
+	struct weir_key key;
+	u32 out_ifindex;
+	u32 mark;
+	u32 fragments;
+	u16 tcp_flags;
+	u16 flags;
+	u8 min_ttl;
+	u8 spare[3];
+
+	u64 packets;
+	u64 bytes;
+	u64 start_ns;
+	u64 end_ns;
+	u32 second;			/* weir_delta_pack() after start_ns, 0: never */
+	u32 payload;			/* the same */
+	u32 retransmitted;
+	u32 out_of_order;
+	u32 next_seq;			/* highest TCP sequence number seen, plus one */
+	u8 dst_mac[ETH_ALEN];		/* as in an Ethernet header */
+	u8 src_mac[ETH_ALEN];
+} __aligned(64);
+
+struct weir_table {
+	struct weir_set *sets;
+	struct weir_flow *flows;	/* WEIR_WAYS to a set */
+	u32 nsets;			/* a power of two */
+};
+
+/* What is known of a packet beyond its own bytes. */
+struct weir_sight {
+	u32 out_ifindex;
+	u32 mark;
+	const u8 *mac;			/* Ethernet header or NULL; must be readable */
+};
+
+/* About a millisecond: coarse enough to last 52 days in 32 bits. */
+static inline u32 weir_ticks(u64 ns)
+{
+	return (u32)(ns >> 20);
+}
+
+int weir_cache_init(struct weir_table *t, u32 flows, int node);
+void weir_cache_destroy(struct weir_table *t);
+u64 weir_cache_memory(u32 flows);
+
+/**
+ * weir_cache_meter - count a packet
+ * @c: the CPU, locked
+ * @p: the packet, with the whole key
+ * @s: what else is known of it
+ * @now: monotonic ns, never less than in the call before
+ */
+void weir_cache_meter(struct weir_cpu *c, const struct weir_packet *p,
+		      const struct weir_sight *s, u64 now);
+
+/**
+ * weir_cache_expire - move the flows of a set that are due to the log
+ * @c: the CPU, locked
+ * @index: which set
+ * @now: monotonic ns
+ * @moved: grows by the flows moved
+ *
+ * Return: false when one was due and the log had no room.
+ */
+bool weir_cache_expire(struct weir_cpu *c, u32 index, u64 now, unsigned int *moved);
+
+/**
+ * weir_cache_flush - the same for every flow of a set, due or not
+ * @c: the CPU, locked
+ * @index: which set
+ * @now: monotonic ns
+ * @moved: grows by the flows moved
+ *
+ * Return: flows that found no room.
+ */
+unsigned int weir_cache_flush(struct weir_cpu *c, u32 index, u64 now, unsigned int *moved);
+
+/* Write @flow as a record. */
+void weir_flow_record(const struct weir_flow *flow, enum weir_end_reason reason,
+		      struct weir_record *r);
+
+#endif /* _WEIR_CACHE_H */

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * dissect - what one packet says about itself
+ *
+ * A pure function from the bytes of an IP packet to a flow key and the facts
+ * the cache counts. It knows no skb, so that user space builds the same file
+ * for unit tests and fuzzing.
+ */
+#ifndef _WEIR_DISSECT_H
+#define _WEIR_DISSECT_H
+
+#ifdef __KERNEL__
+#include <linux/types.h>
+#include <linux/string.h>
+#else
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+#include <linux/types.h>
+typedef uint8_t u8;
+typedef uint16_t u16;
+typedef uint32_t u32;
+typedef uint64_t u64;
+#endif
+
+/* struct weir_key, where: the low 12 bits are the VLAN id */
+#define WEIR_WHERE_VLAN			0x0fff
+#define WEIR_WHERE_IPV6			0x1000
+#define WEIR_WHERE_LATER_FRAGMENT	0x2000
+#define WEIR_WHERE_OBSERVED_SHIFT	14	/* two bits, enum weir_observed */
+
+/* 44 bytes without a hole: hashed and compared as a string of bytes. */
+struct weir_key {
+	u8 src_addr[16];	/* IPv4 is IPv4-mapped */
+	u8 dst_addr[16];
+	__be16 src_port;
+	__be16 dst_port;
+	u32 in_ifindex;
+	u16 where;		/* WEIR_WHERE_* */
+	u8 protocol;
+	u8 tos;
+};
+
+/**
+ * struct weir_frame - an IP packet to look at
+ * @linear: its first bytes, from the IP header on
+ * @linear_len: how many of them are there
+ * @len: length of the whole packet from the IP header on; may include padding
+ * @pull: copies @n bytes at @offset to @to when they are not all linear
+ * @ctx: for @pull
+ * @gso_segs: packets it stands for; 0 or 1 when it is an ordinary one
+ * @gso_size: payload of each of them; used when @gso_recount
+ * @gso_headers: bytes of headers, from the IP header on, that each of them
+ *	repeats; 0: find out from the packet itself
+ * @gso_recount: @gso_segs comes from outside this machine's control: compute it
+ */
+struct weir_frame {
+	const u8 *linear;
+	u32 linear_len;
+	u32 len;
+	bool (*pull)(const void *ctx, u32 offset, void *to, u32 n);
+	const void *ctx;
+	u32 gso_segs;
+	u32 gso_size;
+	u32 gso_headers;
+	bool gso_recount;
+};
+
+struct weir_packet {
+	struct weir_key key;	/* all but in_ifindex, VLAN id and observed */
+	u64 packets;
+	u64 bytes;
+	u32 tcp_seq;		/* valid when tcp_seq_len is not 0 */
+	u32 tcp_seq_len;	/* sequence numbers it takes: payload, SYN, FIN */
+	u16 tcp_flags;
+	u16 flags;		/* WEIR_FLOW_* */
+	u8 ttl;
+	bool payload;		/* TCP: carries data */
+	bool short_l4;		/* transport header cut: ports are 0 */
+};
+
+/**
+ * weir_dissect - read one IPv4 or IPv6 packet
+ * @f: the packet
+ * @p: filled in completely
+ *
+ * Work is bounded: at most WEIR_MAX_EXTENSIONS IPv6 extension headers are
+ * followed.
+ *
+ * Return: false when it is shorter than its IP header or that is damaged.
+ */
+bool weir_dissect(const struct weir_frame *f, struct weir_packet *p);
+
+#endif /* _WEIR_DISSECT_H */

@@ -1,0 +1,267 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * dump - statistics per CPU, and the flows in the tables now
+ *
+ * A dump holds a reference to the instance only inside each call, not between
+ * calls: a reader that stops reading must not keep metering from being switched
+ * off. If the instance changed meanwhile the dump ends as interrupted.
+ */
+
+#include <linux/slab.h>
+#include <linux/ktime.h>
+#include <net/genetlink.h>
+#include <net/sock.h>
+
+#include "cache.h"
+#include "dump.h"
+#include "meter.h"
+#include "net.h"
+
+/* A position in all tables, and what the request asked for. */
+struct dump {
+	u64 instance;
+	u32 cpu;		/* index into weir_meter.cpus */
+	u32 set;
+	u32 way;
+	bool by_addr;
+	bool by_port;
+	bool by_protocol;
+	u8 addr[16];
+	u8 prefix;
+	u8 protocol;
+	__be16 port;
+};
+
+enum {
+	SETS_PER_HOLD = 64,
+};
+
+const struct nla_policy weir_dump_policy[WEIR_A_MAX + 1] = {
+	[WEIR_A_FILTER_ADDR] = NLA_POLICY_EXACT_LEN(16),
+	[WEIR_A_FILTER_PREFIX] = { .type = NLA_U8 },
+	[WEIR_A_FILTER_PORT] = { .type = NLA_U16 },
+	[WEIR_A_FILTER_PROTOCOL] = { .type = NLA_U8 },
+};
+
+static int read_filter(struct dump *d, struct nlattr **attrs, struct netlink_ext_ack *extack)
+{
+	d->prefix = 128;
+	if (attrs[WEIR_A_FILTER_PREFIX]) {
+		d->prefix = nla_get_u8(attrs[WEIR_A_FILTER_PREFIX]);
+		if (d->prefix > 128) {
+			NL_SET_ERR_MSG_ATTR(extack, attrs[WEIR_A_FILTER_PREFIX],
+					    "FILTER_PREFIX is 0 to 128 (96 + n for IPv4)");
+			return -ERANGE;
+		}
+		if (!attrs[WEIR_A_FILTER_ADDR]) {
+			NL_SET_ERR_MSG_ATTR(extack, attrs[WEIR_A_FILTER_PREFIX],
+					    "FILTER_PREFIX needs FILTER_ADDR");
+			return -EINVAL;
+		}
+	}
+	if (attrs[WEIR_A_FILTER_ADDR]) {
+		d->by_addr = true;
+		nla_memcpy(d->addr, attrs[WEIR_A_FILTER_ADDR], sizeof(d->addr));
+	}
+	if (attrs[WEIR_A_FILTER_PORT]) {
+		d->by_port = true;
+		d->port = htons(nla_get_u16(attrs[WEIR_A_FILTER_PORT]));
+	}
+	if (attrs[WEIR_A_FILTER_PROTOCOL]) {
+		d->by_protocol = true;
+		d->protocol = nla_get_u8(attrs[WEIR_A_FILTER_PROTOCOL]);
+	}
+	return 0;
+}
+
+int weir_dump_start(struct netlink_callback *cb)
+{
+	struct nlattr **attrs;
+	struct weir_meter *m;
+	struct dump *d;
+	int err;
+
+	m = weir_meter_get(weir_net_get(sock_net(cb->skb->sk)));
+	if (!m) {
+		NL_SET_ERR_MSG_MOD(cb->extack, "metering is off in this network namespace");
+		return -ENETDOWN;
+	}
+	err = -ENOMEM;
+	d = kzalloc(sizeof(*d), GFP_KERNEL);
+	attrs = kcalloc(WEIR_A_MAX + 1, sizeof(*attrs), GFP_KERNEL);
+	if (!d || !attrs)
+		goto free_dump;
+	d->instance = m->instance;
+	err = weir_netlink_parse(cb, attrs, weir_dump_policy);
+	if (err)
+		goto free_dump;
+	err = read_filter(d, attrs, cb->extack);
+	if (err)
+		goto free_dump;
+	kfree(attrs);
+	weir_meter_put(m);
+	cb->args[0] = (long)d;
+	return 0;
+
+free_dump:
+	kfree(attrs);
+	kfree(d);
+	weir_meter_put(m);
+	return err;
+}
+
+int weir_dump_done(struct netlink_callback *cb)
+{
+	kfree((struct dump *)cb->args[0]);
+	return 0;
+}
+
+/* Return: the instance the dump began with, or NULL. */
+static struct weir_meter *dumped(struct netlink_callback *cb, const struct dump *d)
+{
+	struct weir_meter *m = weir_meter_get(weir_net_get(sock_net(cb->skb->sk)));
+
+	if (m && m->instance == d->instance)
+		return m;
+	if (m)
+		weir_meter_put(m);
+	return NULL;
+}
+
+static bool in_prefix(const u8 *addr, const struct dump *d)
+{
+	const u8 bytes = d->prefix / 8, bits = d->prefix % 8;
+
+	return !memcmp(addr, d->addr, bytes) &&
+	       (!bits || !((addr[bytes] ^ d->addr[bytes]) >> (8 - bits)));
+}
+
+static bool matches(const struct dump *d, const struct weir_key *key)
+{
+	if (d->by_protocol && key->protocol != d->protocol)
+		return false;
+	if (d->by_port && key->src_port != d->port && key->dst_port != d->port)
+		return false;
+	return !d->by_addr || in_prefix(key->src_addr, d) || in_prefix(key->dst_addr, d);
+}
+
+/*
+ * Copy flows of one CPU from the cursor on, some sets to a hold of its lock.
+ * Return: records written to @r, of which there are @room.
+ */
+static u32 copy_flows(struct weir_cpu *c, struct dump *d, struct weir_record *r, u32 room)
+{
+	u32 n = 0, sets = 0;
+
+	spin_lock_bh(&c->lock);
+	while (d->set < c->table.nsets && sets < SETS_PER_HOLD && n < room) {
+		const struct weir_flow *flow = &c->table.flows[d->set * WEIR_WAYS + d->way];
+
+		if (c->table.sets[d->set].tag[d->way] && matches(d, &flow->key))
+			weir_flow_record(flow, WEIR_END_NONE, &r[n++]);
+		if (++d->way == WEIR_WAYS) {
+			d->way = 0;
+			d->set++;
+			sets++;
+		}
+	}
+	spin_unlock_bh(&c->lock);
+	return n;
+}
+
+/* One message: flows of one CPU. Return: 0, or -EMSGSIZE with nothing written. */
+static int put_flows(struct sk_buff *skb, struct netlink_callback *cb, struct weir_meter *m,
+		     struct dump *d)
+{
+	struct weir_cpu *c = m->cpus[d->cpu];
+	struct nlattr *nest;
+	u32 room, n = 0;
+	void *hdr;
+
+	hdr = weir_netlink_put_header(skb, cb, WEIR_CMD_DUMP_FLOWS);
+	if (!hdr)
+		return -EMSGSIZE;
+	if (nla_put_u32(skb, WEIR_A_CPU, c->cpu) ||
+	    nla_put_u32(skb, WEIR_A_RECORD_SIZE, sizeof(struct weir_record)) ||
+	    nla_put_s64(skb, WEIR_A_CLOCK_OFFSET_NS, ktime_to_ns(ktime_mono_to_real(0)),
+			WEIR_A_PAD))
+		goto cancel;
+	/* attribute lengths are 16 bits */
+	room = min_t(u32, skb_tailroom(skb), U16_MAX) - min_t(u32, skb_tailroom(skb), NLA_HDRLEN);
+	room /= sizeof(struct weir_record);
+	if (!room)
+		goto cancel;
+
+	nest = nla_reserve(skb, WEIR_A_RECORDS, room * sizeof(struct weir_record));
+	if (!nest)
+		goto cancel;
+	while (n < room && d->set < c->table.nsets) {
+		struct weir_record *r = nla_data(nest);
+
+		n += copy_flows(c, d, r + n, room - n);
+		cond_resched();
+	}
+	nest->nla_len = nla_attr_size(n * sizeof(struct weir_record));
+	skb_trim(skb, (u8 *)nest - skb->data + nest->nla_len);
+	if (d->set == c->table.nsets) {
+		d->cpu++;
+		d->set = 0;
+	}
+	if (n)
+		genlmsg_end(skb, hdr);
+	else
+		genlmsg_cancel(skb, hdr);
+	return 0;
+
+cancel:
+	genlmsg_cancel(skb, hdr);
+	return -EMSGSIZE;
+}
+
+int weir_dump_flows(struct sk_buff *skb, struct netlink_callback *cb)
+{
+	struct dump *d = (struct dump *)cb->args[0];
+	struct weir_meter *m = dumped(cb, d);
+
+	if (!m)
+		return -EINTR;
+	while (d->cpu < m->ncpus)
+		if (put_flows(skb, cb, m, d))
+			break;
+	weir_meter_put(m);
+	return skb->len;
+}
+
+static int put_stats(struct sk_buff *skb, struct netlink_callback *cb, struct weir_cpu *c)
+{
+	struct weir_ledger ledger;
+	void *hdr;
+
+	hdr = weir_netlink_put_header(skb, cb, WEIR_CMD_GET_STATS);
+	if (!hdr)
+		return -EMSGSIZE;
+	spin_lock_bh(&c->lock);
+	ledger = c->ledger;
+	spin_unlock_bh(&c->lock);
+	if (nla_put_u64_64bit(skb, WEIR_A_INSTANCE, c->meter->instance, WEIR_A_PAD) ||
+	    nla_put_u32(skb, WEIR_A_CPU, c->cpu) ||
+	    weir_netlink_put_ledger(skb, &ledger)) {
+		genlmsg_cancel(skb, hdr);
+		return -EMSGSIZE;
+	}
+	genlmsg_end(skb, hdr);
+	return 0;
+}
+
+int weir_dump_stats(struct sk_buff *skb, struct netlink_callback *cb)
+{
+	struct dump *d = (struct dump *)cb->args[0];
+	struct weir_meter *m = dumped(cb, d);
+
+	if (!m)
+		return -EINTR;
+	while (d->cpu < m->ncpus && !put_stats(skb, cb, m->cpus[d->cpu]))
+		d->cpu++;
+	weir_meter_put(m);
+	return skb->len;
+}

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * meter - a running instance: everything metering in one namespace owns
+ *
+ * Made by weir_net_start(), freed by weir_net_stop(), reached by the packet
+ * path through its hooks' private pointer and by everyone else through
+ * weir_meter_get().
+ */
+#ifndef _WEIR_METER_H
+#define _WEIR_METER_H
+
+#include <linux/completion.h>
+#include <linux/netfilter.h>
+#include <linux/refcount.h>
+#include <linux/siphash.h>
+#include <linux/spinlock.h>
+#include <linux/workqueue.h>
+
+#include "cache.h"
+#include "export.h"
+#include "ledger.h"
+#include "log.h"
+
+struct weir_meter;
+struct weir_net;
+
+enum {
+	WEIR_HOOKS = 6,		/* FORWARD, LOCAL_IN, LOCAL_OUT of IPv4 and IPv6 */
+};
+
+/* Where the expiry cursor is. Owned by the CPU's expire work, but for pass. */
+struct weir_cursor {
+	struct work_struct work;
+	u32 next;		/* set to look at */
+	u32 pass;		/* times round; under the CPU's lock */
+	u64 last_ns;		/* when it last moved */
+	u64 credit_ns;		/* time not yet spent on sets */
+	bool log_full;		/* stopped for want of room in the log */
+};
+
+/*
+ * One CPU's share. The packet path takes this lock and no other, and only its
+ * own CPU's.
+ */
+struct weir_cpu {
+	spinlock_t lock;	/* table, log (see there), ledger, sealed */
+	bool sealed;		/* a batch was sealed since someone looked */
+	u32 cpu;
+	struct weir_meter *meter;
+	struct weir_ledger ledger;
+	struct weir_table table;
+	struct weir_log log;
+	struct weir_cursor expire;
+	struct work_struct kick; /* queued by the packet path when it seals */
+} ____cacheline_aligned_in_smp;
+
+struct weir_meter {
+	/* read by the packet path, not written while it runs */
+	hsiphash_key_t hash_key;
+	u64 active_ns;		/* timeouts: written under weir_net's lock, */
+	u64 idle_ns;		/* read with READ_ONCE() */
+	u64 fin_ns;
+	u32 ncpus;
+	struct weir_cpu **cpus;	/* those with a table, ncpus of them */
+	struct weir_cpu **by_cpu; /* by CPU number, all possible; see meter_map() */
+
+	struct weir_net *wn;
+	u64 instance;		/* random, not 0 */
+	u64 started_ns;
+	u64 memory;		/* bytes */
+	u32 table_flows;	/* per CPU */
+	u32 log_batches;	/* per CPU */
+	struct nf_hook_ops hooks[WEIR_HOOKS];
+	struct delayed_work tick;
+	struct weir_stream stream;
+
+	refcount_t refs;
+	struct completion unused; /* last reference is gone */
+};
+
+#endif /* _WEIR_METER_H */
