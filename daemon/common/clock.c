@@ -85,16 +85,16 @@ static const struct {
 	const char *name;
 	uint64_t ns;
 } units[] = {
-	{ "", WEIR_NS_PER_SECOND },
-	{ "ns", 1 },
-	{ "us", 1000 },
-	{ "ms", 1000000 },
-	{ "s", WEIR_NS_PER_SECOND },
-	{ "m", 60 * WEIR_NS_PER_SECOND },
-	{ "min", 60 * WEIR_NS_PER_SECOND },
-	{ "h", 3600 * WEIR_NS_PER_SECOND },
-	{ "d", 86400 * WEIR_NS_PER_SECOND },
-	{ "w", 7 * 86400 * WEIR_NS_PER_SECOND },
+	{"", WEIR_NS_PER_SECOND},
+	{"ns", 1},
+	{"us", 1000},
+	{"ms", 1000000},
+	{"s", WEIR_NS_PER_SECOND},
+	{"m", 60 * WEIR_NS_PER_SECOND},
+	{"min", 60 * WEIR_NS_PER_SECOND},
+	{"h", 3600 * WEIR_NS_PER_SECOND},
+	{"d", 86400 * WEIR_NS_PER_SECOND},
+	{"w", 7 * 86400 * WEIR_NS_PER_SECOND},
 };
 
 int weir_clock_parse_duration(const char *text, uint64_t *ns)
@@ -177,7 +177,7 @@ static int take_zone(const char **text, int *east)
 
 static bool valid_date(const struct tm *tm)
 {
-	static const int days[] = { 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31 };
+	static const int days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
 	int year = tm->tm_year + 1900, month = tm->tm_mon;
 	int leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
 
@@ -187,7 +187,7 @@ static bool valid_date(const struct tm *tm)
 
 static int parse_date(const char *text, uint64_t *ns)
 {
-	struct tm tm = { 0 };
+	struct tm tm = {0};
 	uint64_t fraction = 0;
 	int east = 0;
 	int64_t seconds;

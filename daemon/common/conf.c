@@ -23,7 +23,7 @@
 
 enum {
 	KEYS_MAX = 128,
-	NAME_BYTES = 48, /* inih cuts section names at 50 */
+	NAME_BYTES = 48,    /* inih cuts section names at 50 */
 	SECTIONS_MAX = 256, /* repeated ones in one file */
 };
 
@@ -33,8 +33,8 @@ struct reading {
 	unsigned line;
 	const struct weir_conf_key *keys;
 	weir_conf_open *open;
-	void *into; /* what plain sections fill */
-	void *target; /* what the section being read fills */
+	void *into;		       /* what plain sections fill */
+	void *target;		       /* what the section being read fills */
 	char section[NAME_BYTES + 16]; /* "kernel", "master a" */
 	char pattern[NAME_BYTES + 16]; /* "kernel", "master *" */
 	bool seen[KEYS_MAX];
@@ -45,7 +45,8 @@ struct reading {
 	bool failed;
 };
 
-/* Only the first error is kept: what follows is often its consequence. Returns false, for tail calls. */
+/* Only the first error is kept: what follows is often its consequence. Returns false, for tail
+ * calls. */
 __attribute__((format(printf, 2, 3))) static bool fail(struct reading *r, const char *format, ...)
 {
 	va_list args;
@@ -195,8 +196,7 @@ static const char *number_text(enum weir_conf_kind kind, uint64_t value, char *t
 	unsigned i = 0;
 
 	if (kind == WEIR_CONF_DURATION && value % WEIR_NS_PER_SECOND == 0) {
-		snprintf(text, bytes, "%" PRIu64 "s",
-			 (uint64_t)(value / WEIR_NS_PER_SECOND));
+		snprintf(text, bytes, "%" PRIu64 "s", (uint64_t)(value / WEIR_NS_PER_SECOND));
 	} else if (kind == WEIR_CONF_DURATION && value % 1000000 == 0) {
 		snprintf(text, bytes, "%" PRIu64 "ms", value / 1000000);
 	} else if (kind == WEIR_CONF_DURATION) {
@@ -230,8 +230,8 @@ static int parse_count(const char *text, uint64_t *value)
 
 static int parse_bool(const char *text, bool *value)
 {
-	static const char *const yes[] = { "yes", "on", "true", "1" };
-	static const char *const no[] = { "no", "off", "false", "0" };
+	static const char *const yes[] = {"yes", "on", "true", "1"};
+	static const char *const no[] = {"no", "off", "false", "0"};
 
 	for (unsigned i = 0; i < 4; i++) {
 		if (!strcasecmp(text, yes[i]) || !strcasecmp(text, no[i])) {
@@ -258,8 +258,8 @@ static bool fail_range(struct reading *r, const struct weir_conf_key *key, const
 	if (key->max == UINT64_MAX || (!key->min && !key->max))
 		return fail(r, "[%s] %s: \"%s\" is out of range; the least is %s", r->section,
 			    key->name, value, low);
-	return fail(r, "[%s] %s: \"%s\" is out of range: %s to %s", r->section, key->name, value, low,
-		    number_text(key->kind, key->max, high, sizeof(high)));
+	return fail(r, "[%s] %s: \"%s\" is out of range: %s to %s", r->section, key->name, value,
+		    low, number_text(key->kind, key->max, high, sizeof(high)));
 }
 
 static bool store_number(struct reading *r, const struct weir_conf_key *key, const char *value,
@@ -325,11 +325,12 @@ static bool fail_key(struct reading *r, const char *name)
 	/* A key of the right name in the wrong section is the other common slip. */
 	for (const struct weir_conf_key *key = r->keys; key->section; key++) {
 		if (!strcmp(key->name, name))
-			return fail(r, "[%s] has no key \"%s\"; it belongs to [%s]", r->section, name,
-				    key->section);
+			return fail(r, "[%s] has no key \"%s\"; it belongs to [%s]", r->section,
+				    name, key->section);
 	}
 	if (best)
-		return fail(r, "[%s] has no key \"%s\"; did you mean \"%s\"?", r->section, name, best);
+		return fail(r, "[%s] has no key \"%s\"; did you mean \"%s\"?", r->section, name,
+			    best);
 	return fail(r, "[%s] has no key \"%s\"", r->section, name);
 }
 
@@ -355,8 +356,13 @@ static int take_pair(void *arg, const char *section, const char *name, const cha
 int weir_conf_read(const char *path, const struct weir_conf_key *keys, weir_conf_open *open,
 		   void *into, char *error, size_t error_bytes)
 {
-	struct reading r = { .path = path, .keys = keys, .open = open, .into = into,
-			     .target = into, .error = error, .error_bytes = error_bytes };
+	struct reading r = {.path = path,
+			    .keys = keys,
+			    .open = open,
+			    .into = into,
+			    .target = into,
+			    .error = error,
+			    .error_bytes = error_bytes};
 	unsigned count = 0;
 	int bad, ret;
 
@@ -399,8 +405,7 @@ static void print_value(const struct weir_conf_key *key, const void *from)
 		break;
 	default:
 		memcpy(&number, from, sizeof(number));
-		printf("#%s = %s\n", key->name,
-		       number_text(key->kind, number, text, sizeof(text)));
+		printf("#%s = %s\n", key->name, number_text(key->kind, number, text, sizeof(text)));
 	}
 }
 

@@ -52,8 +52,8 @@ static void sip_round(uint64_t v[4])
 
 static uint64_t hash_key(const struct weir_aggregate *a, const uint8_t *key)
 {
-	uint64_t v[4] = { a->seed[0] ^ 0x736f6d6570736575ULL, a->seed[1] ^ 0x646f72616e646f6dULL,
-			  a->seed[0] ^ 0x6c7967656e657261ULL, a->seed[1] ^ 0x7465646279746573ULL };
+	uint64_t v[4] = {a->seed[0] ^ 0x736f6d6570736575ULL, a->seed[1] ^ 0x646f72616e646f6dULL,
+			 a->seed[0] ^ 0x6c7967656e657261ULL, a->seed[1] ^ 0x7465646279746573ULL};
 	unsigned left = a->key_bytes;
 	uint64_t word;
 
@@ -81,7 +81,8 @@ static const uint8_t *key_of(const struct weir_aggregate *a, size_t group)
 	return a->keys + group * a->key_bytes;
 }
 
-/* The slot of @key, or the empty one where it belongs. There always is one: half of them are empty. */
+/* The slot of @key, or the empty one where it belongs. There always is one: half of them are empty.
+ */
 static size_t find_slot(const struct weir_aggregate *a, const uint8_t *key, uint64_t hash)
 {
 	size_t mask = 2 * a->room - 1;
@@ -112,8 +113,8 @@ static void rebuild_index(struct weir_aggregate *a)
 	}
 }
 
-/* Each array is replaced as soon as it has grown, so a failure midway leaves all of them at least as
- * large as ->room says. */
+/* Each array is replaced as soon as it has grown, so a failure midway leaves all of them at least
+ * as large as ->room says. */
 static int grow(struct weir_aggregate *a, size_t room)
 {
 	uint32_t *slots;
@@ -316,7 +317,7 @@ static void pick(const struct ranking *r, uint32_t *picked, size_t limit, struct
 int weir_aggregate_top(const struct weir_aggregate *aggregate, enum weir_order order, size_t limit,
 		       struct weir_group **groups, size_t *count, struct weir_rest *rest)
 {
-	const struct ranking r = { .aggregate = aggregate, .order = order };
+	const struct ranking r = {.aggregate = aggregate, .order = order};
 	struct weir_rest ignored;
 	struct weir_group *list;
 	uint32_t *picked;

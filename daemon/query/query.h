@@ -24,9 +24,9 @@ bool weir_filter_match(const struct weir_filter *filter, const struct weir_flow 
 void weir_filter_free(struct weir_filter *filter);
 
 struct weir_query {
-	uint64_t from_ns, to_ns; /* flows alive in [from, to); 0 and UINT64_MAX: all */
+	uint64_t from_ns, to_ns; /* flows alive in [from, to); 0 and UINT64_MAX: all; to 0: no end */
 	const struct weir_filter *filter; /* NULL: all */
-	uint64_t limit; /* 0: no limit */
+	uint64_t limit; /* of the list; 0: no limit */
 	const atomic_bool *cancel; /* NULL, or checked at every block: -ECANCELED */
 };
 
@@ -35,11 +35,22 @@ struct weir_query_result {
 	uint64_t blocks_read, blocks_damaged;
 };
 
-/* The newest @query->limit matching flows, newest end first, one call each; non-zero from @emit stops. */
+enum {
+	WEIR_QUERY_LIMIT_MAX = 250000, /* flows a list sorts, about 40 MB of them */
+};
+
+/**
+ * weir_query_list - the newest @query->limit matching flows, newest end first, one call each.
+ * Without a limit they come as they are found, newest block first and sorted within each
+ * block: sorting all of them would take memory for all of them. Non-zero from @emit stops and is
+ * the result. -E2BIG: the limit is above WEIR_QUERY_LIMIT_MAX. -ECANCELED. *@result (may be NULL)
+ * is right after 0 and says how far it came otherwise.
+ */
 typedef int weir_query_emit(void *arg, const struct weir_flow *flow);
 int weir_query_list(struct weir_store *store, const struct weir_query *query, weir_query_emit *emit,
 		    void *arg, struct weir_query_result *result);
-/* Sum all matching flows by @fields into @aggregate (made by the caller with fields->key_bytes). */
+/* Sum all matching flows by @fields into @aggregate (made by the caller with fields->key_bytes).
+ * -E2BIG: more groups than it holds; -ECANCELED. */
 int weir_query_aggregate(struct weir_store *store, const struct weir_query *query,
 			 const struct weir_fields *fields, struct weir_aggregate *aggregate,
 			 struct weir_query_result *result);

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * filter.h - what lexer, parser and matcher of the filter language share.
+ *
+ * An expression becomes a tree while it is read and then a list of tests, each
+ * naming the test that follows when it holds and when it does not. So matching is a
+ * loop, needs no stack, and skips what cannot change the answer. Expressions
+ * come over the network: length, nesting, tests and set sizes are bounded.
+ * docs/weir-filter.7.scd is the language's manual.
+ */
+#ifndef WEIR_QUERY_FILTER_H
+#define WEIR_QUERY_FILTER_H
+
+#include "daemon/query/query.h"
+
+enum {
+	WEIR_FILTER_TEXT_MAX = 4096, /* characters */
+	WEIR_FILTER_DEPTH_MAX = 64,  /* of parentheses and negations */
+	WEIR_FILTER_NODES_MAX = 1024,
+	WEIR_FILTER_VALUES_MAX = 1024, /* in all sets together */
+	WEIR_FILTER_WORD_MAX = 63,
+};
+
+/* Where matching ends. */
+enum {
+	WEIR_FILTER_FALSE = 0xfffe,
+	WEIR_FILTER_TRUE = 0xffff,
+};
+
+enum weir_token_kind {
+	WEIR_TOKEN_END,
+	WEIR_TOKEN_WORD,
+	WEIR_TOKEN_OPEN, /* ( */
+	WEIR_TOKEN_CLOSE,
+	WEIR_TOKEN_SET_OPEN, /* { or [ */
+	WEIR_TOKEN_SET_CLOSE,
+	WEIR_TOKEN_COMMA,
+	WEIR_TOKEN_LESS,
+	WEIR_TOKEN_LESS_EQUAL,
+	WEIR_TOKEN_MORE,
+	WEIR_TOKEN_MORE_EQUAL,
+	WEIR_TOKEN_EQUAL,
+	WEIR_TOKEN_UNEQUAL,
+	WEIR_TOKEN_AND, /* && */
+	WEIR_TOKEN_OR,	/* || */
+	WEIR_TOKEN_NOT, /* ! */
+	WEIR_TOKEN_BAD, /* a character that means nothing */
+};
+
+struct weir_token {
+	enum weir_token_kind kind;
+	size_t at, length;		     /* in the text */
+	char word[WEIR_FILTER_WORD_MAX + 1]; /* of a WORD; cut if longer, see length */
+};
+
+/* The token at *@at, which moves behind it. */
+void weir_lexer_next(const char *text, size_t *at, struct weir_token *token);
+
+enum weir_test {
+	WEIR_TEST_ANY,
+	WEIR_TEST_ADDRESS, /* in set of prefixes */
+	WEIR_TEST_PORT,	   /* in set of ranges */
+	WEIR_TEST_PROTOCOL,
+	WEIR_TEST_VERSION,
+	WEIR_TEST_FLAGS,       /* all of these */
+	WEIR_TEST_FLAGS_EQUAL, /* these and no others */
+	WEIR_TEST_BYTES,
+	WEIR_TEST_PACKETS,
+	WEIR_TEST_DURATION,
+	WEIR_TEST_IN_IF,
+	WEIR_TEST_OUT_IF,
+	WEIR_TEST_VLAN,
+	WEIR_TEST_TOS,
+	WEIR_TEST_DSCP,
+	WEIR_TEST_TTL,
+	WEIR_TEST_MARK,
+	WEIR_TEST_ICMP_TYPE,
+	WEIR_TEST_ICMP_CODE,
+};
+
+/* Which end of a flow an address or port test looks at. */
+enum weir_direction { WEIR_EITHER, WEIR_SRC, WEIR_DST, WEIR_BOTH };
+
+struct weir_prefix {
+	uint8_t address[16];
+	uint8_t bits;
+	uint8_t ip_version;
+};
+
+struct weir_range {
+	uint64_t low, high;
+};
+
+/* An element of a set, or the only operand of a test. */
+union weir_value {
+	struct weir_prefix prefix;
+	struct weir_range range;
+};
+
+struct weir_step {
+	uint8_t test;
+	uint8_t direction;
+	uint16_t first, count;	    /* values */
+	uint16_t if_true, if_false; /* the next step, or WEIR_FILTER_TRUE/FALSE */
+};
+
+/* A leaf of the tree, or an operator. */
+enum weir_node_kind { WEIR_NODE_TEST, WEIR_NODE_AND, WEIR_NODE_OR, WEIR_NODE_NOT };
+
+struct weir_filter {
+	uint16_t entry;
+	uint16_t step_count, value_count;
+	struct weir_step *steps;
+	union weir_value *values;
+};
+
+/* A node of the tree; operators have children, tests a step. */
+struct weir_filter_node {
+	uint8_t kind;
+	uint16_t left, right;
+	struct weir_step step;
+};
+
+struct weir_parser {
+	const char *text;
+	size_t at;		 /* behind token */
+	struct weir_token token; /* looked at, not used up */
+	struct weir_filter_node nodes[WEIR_FILTER_NODES_MAX];
+	unsigned node_count;
+	union weir_value values[WEIR_FILTER_VALUES_MAX];
+	unsigned value_count;
+	unsigned depth;
+	char *error;
+	size_t error_bytes;
+	size_t *error_at;
+};
+
+/* Use up the token looked at. */
+void weir_parser_step(struct weir_parser *p);
+/* Whether the token looked at is this word. */
+bool weir_parser_sees(const struct weir_parser *p, const char *word);
+/* Put a sentence about the token looked at into the error: "..., not "WORD"" is added. -EINVAL. */
+int weir_parser_expect(struct weir_parser *p, const char *what);
+/* Put this sentence, at offset @at. -EINVAL. */
+int weir_parser_fail(struct weir_parser *p, size_t at, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+/* Add a test; returns its node or a negative errno. */
+int weir_parser_add_test(struct weir_parser *p, enum weir_test test, enum weir_direction direction,
+			 unsigned first_value);
+/* @left and @right: the new node or a negative errno. */
+int weir_parser_add_and(struct weir_parser *p, unsigned left, unsigned right);
+/* One test with its operands ("src port in {80 443}"): its node or a negative errno. */
+int weir_parser_primitive(struct weir_parser *p);
+
+#endif
