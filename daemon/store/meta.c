@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * meta.c - the small values: arrays of little-endian u64, read as far as they
+ * go, so that a later version can append members and both can read both.
+ */
+#include <endian.h>
+#include <errno.h>
+#include <string.h>
+
+#include "daemon/common/log.h"
+#include "daemon/store/internal.h"
+
+enum {
+	MAGIC = 0x52494557, /* "WEIR" */
+	BYTES_MAX = 512,
+};
+
+struct format {
+	uint64_t magic;
+	uint64_t version;
+	uint64_t oldest_reader; /* versions from here on can read it */
+};
+
+/* "stored" on disk. */
+struct stored {
+	struct weir_totals totals;
+	uint64_t last_block;
+};
+
+/* The order of members is the order on disk. */
+_Static_assert(sizeof(struct weir_store_position) == 19 * 8, "append only, u64s only");
+_Static_assert(offsetof(struct weir_store_summed, hash) == 6 * 8, "append only after the hash");
+_Static_assert(sizeof(struct weir_store_summed) == 6 * 8 + 32, "append only");
+
+void weir_meta_encode(const void *u64s, size_t bytes, void *to)
+{
+	for (size_t at = 0; at < bytes; at += 8) {
+		uint64_t value;
+
+		memcpy(&value, (const uint8_t *)u64s + at, 8);
+		value = htole64(value);
+		memcpy((uint8_t *)to + at, &value, 8);
+	}
+}
+
+void weir_meta_decode(const void *from, size_t from_bytes, void *u64s, size_t bytes)
+{
+	memset(u64s, 0, bytes);
+	for (size_t at = 0; at + 8 <= bytes && at + 8 <= from_bytes; at += 8) {
+		uint64_t value;
+
+		memcpy(&value, (const uint8_t *)from + at, 8);
+		value = le64toh(value);
+		memcpy((uint8_t *)u64s + at, &value, 8);
+	}
+}
+
+int weir_meta_put(struct weir_lmdb_txn *txn, unsigned db, const char *key, const void *u64s,
+		  size_t bytes)
+{
+	uint8_t buffer[BYTES_MAX];
+
+	if (bytes > sizeof(buffer))
+		return -EINVAL;
+	weir_meta_encode(u64s, bytes, buffer);
+	return weir_lmdb_put(txn, db, key, buffer, bytes);
+}
+
+int weir_meta_get(struct weir_lmdb_txn *txn, unsigned db, const char *key, void *u64s, size_t bytes)
+{
+	struct weir_lmdb_value value;
+	int ret = weir_lmdb_get(txn, db, key, &value);
+
+	if (!ret)
+		weir_meta_decode(value.data, value.bytes, u64s, bytes);
+	return ret;
+}
+
+static void put_summed(struct weir_lmdb_txn *txn, const struct weir_store_summed *summed)
+{
+	uint8_t buffer[sizeof(*summed)];
+
+	weir_meta_encode(summed, offsetof(struct weir_store_summed, hash), buffer);
+	memcpy(buffer + offsetof(struct weir_store_summed, hash), summed->hash,
+	       sizeof(summed->hash));
+	weir_lmdb_put(txn, WEIR_DB_META, "summed", buffer, sizeof(buffer));
+}
+
+static int get_summed(struct weir_lmdb_txn *txn, struct weir_store_summed *summed)
+{
+	struct weir_lmdb_value value;
+	int ret = weir_lmdb_get(txn, WEIR_DB_META, "summed", &value);
+
+	if (ret)
+		return ret;
+	if (value.bytes < sizeof(*summed))
+		return -EBADMSG;
+	weir_meta_decode(value.data, value.bytes, summed, offsetof(struct weir_store_summed, hash));
+	memcpy(summed->hash,
+	       (const uint8_t *)value.data + offsetof(struct weir_store_summed, hash),
+	       sizeof(summed->hash));
+	return 0;
+}
+
+int weir_meta_put_state(struct weir_lmdb_txn *txn, const struct weir_store_state *state)
+{
+	struct stored stored = {state->stored, state->last_block};
+
+	weir_meta_put(txn, WEIR_DB_META, "position", &state->position, sizeof(state->position));
+	weir_meta_put(txn, WEIR_DB_META, "stored", &stored, sizeof(stored));
+	put_summed(txn, &state->summed);
+	return txn->error;
+}
+
+int weir_meta_get_state(struct weir_lmdb_txn *txn, struct weir_store_state *state)
+{
+	struct stored stored;
+	int ret = weir_meta_get(txn, WEIR_DB_META, "position", &state->position,
+				sizeof(state->position));
+
+	if (!ret)
+		ret = weir_meta_get(txn, WEIR_DB_META, "stored", &stored, sizeof(stored));
+	if (!ret)
+		ret = get_summed(txn, &state->summed);
+	if (ret)
+		return ret == -ENOENT ? -EBADMSG : ret;
+	state->stored = stored.totals;
+	state->last_block = stored.last_block;
+	return 0;
+}
+
+int weir_meta_put_format(struct weir_lmdb_txn *txn, unsigned db)
+{
+	struct format format = {MAGIC, WEIR_STORE_FORMAT, WEIR_STORE_FORMAT};
+
+	return weir_meta_put(txn, db, "format", &format, sizeof(format));
+}
+
+int weir_meta_check_format(struct weir_lmdb_txn *txn, unsigned db, const char *path)
+{
+	struct format format;
+	int ret = weir_meta_get(txn, db, "format", &format, sizeof(format));
+
+	if (ret == -ENOENT || (!ret && format.magic != MAGIC)) {
+		weir_log_error("%s: not a part of a weir store", path);
+		return -EBADMSG;
+	}
+	if (ret)
+		return ret;
+	if (format.oldest_reader > WEIR_STORE_FORMAT) {
+		weir_log_error("%s: written in store format %llu; this program reads up to %d: "
+			       "install the weir version that wrote it, or a later one",
+			       path, (unsigned long long)format.version, WEIR_STORE_FORMAT);
+		return -ENOTSUP;
+	}
+	return 0;
+}

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * store.c - open and close; the rest is in
+ *
+ *   lmdb.c       the only file that speaks LMDB
+ *   column.c     members of a record as columns
+ *   block.c      columns as one value with a checksum
+ *   meta.c       the small values
+ *   folder.c     folders that are made whole or not at all
+ *   state.c      identity, cursors
+ *   partition.c  one environment a day
+ *   txn.c        write
+ *   read.c       state, segments, figures
+ *   scan.c       read blocks
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "daemon/common/log.h"
+#include "daemon/store/internal.h"
+
+static void name_holder(int fd, const char *dir)
+{
+	char pid[16];
+	ssize_t got = pread(fd, pid, sizeof(pid) - 1, 0);
+
+	pid[got > 0 ? got : 0] = '\0';
+	weir_log_error("%s: another process is writing to this store%s%s", dir,
+		       *pid ? ", pid " : "", pid);
+}
+
+/* The lock goes with the open file: it is released however the process ends. */
+static int lock(struct weir_store *store)
+{
+	char *path = weir_folder_path(store->dir, "lock"), pid[16];
+	int length = snprintf(pid, sizeof(pid), "%d", (int)getpid()), ret = 0;
+
+	if (!path)
+		return -ENOMEM;
+	store->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (store->lock_fd < 0) {
+		ret = -errno;
+		weir_log_error("%s: %s", path, strerror(errno));
+	} else if (flock(store->lock_fd, LOCK_EX | LOCK_NB)) {
+		ret = errno == EWOULDBLOCK ? -EBUSY : -errno;
+		name_holder(store->lock_fd, store->dir);
+	} else if (ftruncate(store->lock_fd, 0) ||
+		   pwrite(store->lock_fd, pid, length, 0) != length) {
+		/* For the message above only; a full disk is no reason not to start. */
+		weir_log_debug("%s: could not note the pid", path);
+	}
+	free(path);
+	return ret;
+}
+
+static int open_for_writing(struct weir_store *store)
+{
+	int ret;
+
+	if (mkdir(store->dir, 0700) && errno != EEXIST) {
+		ret = -errno;
+		weir_log_error("%s: cannot be created: %s", store->dir, strerror(errno));
+		return ret;
+	}
+	ret = lock(store);
+	if (!ret)
+		weir_folder_clean(store->dir);
+	return ret;
+}
+
+static int init_lock(pthread_rwlock_t *rwlock)
+{
+	pthread_rwlockattr_t attr;
+	int ret;
+
+	pthread_rwlockattr_init(&attr);
+	pthread_rwlockattr_setkind_np(&attr, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
+	ret = -pthread_rwlock_init(rwlock, &attr);
+	pthread_rwlockattr_destroy(&attr);
+	return ret;
+}
+
+int weir_store_open(const char *dir, const struct weir_store_options *options,
+		    struct weir_store **store)
+{
+	struct weir_store *new = calloc(1, sizeof(*new));
+	int ret;
+
+	if (!new)
+		return -ENOMEM;
+	new->options = *options;
+	new->lock_fd = -1;
+	new->dir = strdup(dir);
+	ret = new->dir ? init_lock(&new->lock) : -ENOMEM;
+	if (ret) {
+		free(new->dir);
+		free(new);
+		return ret;
+	}
+	if (!options->read_only)
+		ret = open_for_writing(new);
+	if (!ret)
+		ret = weir_state_open(new);
+	if (!ret)
+		ret = weir_partition_load(new);
+	if (ret) {
+		weir_store_close(new);
+		return ret;
+	}
+	*store = new;
+	return 0;
+}
+
+void weir_store_close(struct weir_store *store)
+{
+	if (!store)
+		return;
+	weir_partition_unload(store);
+	weir_lmdb_close(store->state);
+	if (store->lock_fd >= 0)
+		close(store->lock_fd);
+	pthread_rwlock_destroy(&store->lock);
+	free(store->dir);
+	free(store);
+}
+
+const struct weir_store_identity *weir_store_identity(const struct weir_store *store)
+{
+	return &store->identity;
+}
