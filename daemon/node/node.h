@@ -16,6 +16,7 @@
 #include "daemon/store/store.h"
 
 struct event_base;
+struct weir_kernel_ops;
 
 enum {
 	WEIR_NODE_MASTERS_MAX = 8,
@@ -45,6 +46,7 @@ struct weir_node_config {
 struct weir_node {
 	struct weir_node_config config;
 	struct weir_store *store;
+	const struct weir_kernel_ops *kernel; /* kernel.h; tests have their own. NULL: netlink */
 	int segment_fd; /* eventfd: ingest adds 1 for each segment committed */
 	atomic_bool stopping;
 	atomic_bool storing;  /* false: the disk is full, ingest waits */
