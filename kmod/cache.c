@@ -142,7 +142,7 @@ static void flow_start(struct weir_flow *flow, const struct weir_sight *s, u8 tt
 	flow->min_ttl = ttl;
 	flow->start_ns = now;
 	if (s->mac)
-		memcpy(flow->dst_mac, s->mac, 2 * ETH_ALEN);
+		memcpy(flow->mac, s->mac, sizeof(flow->mac));
 }
 
 /*
@@ -354,7 +354,7 @@ void weir_flow_record(const struct weir_flow *flow, enum weir_end_reason reason,
 	r->payload_ns = flow->payload ? flow->start_ns + delta_unpack(flow->payload) : 0;
 	r->retransmitted = flow->retransmitted;
 	r->out_of_order = flow->out_of_order;
-	memcpy(r->src_mac, flow->src_mac, ETH_ALEN);
-	memcpy(r->dst_mac, flow->dst_mac, ETH_ALEN);
+	memcpy(r->src_mac, flow->mac + ETH_ALEN, ETH_ALEN);
+	memcpy(r->dst_mac, flow->mac, ETH_ALEN);
 	memset(r->reserved, 0, sizeof(r->reserved));
 }

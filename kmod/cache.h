@@ -56,8 +56,7 @@ struct weir_flow {
 	u32 retransmitted;
 	u32 out_of_order;
 	u32 next_seq;			/* highest TCP sequence number seen, plus one */
-	u8 dst_mac[ETH_ALEN];		/* as in an Ethernet header */
-	u8 src_mac[ETH_ALEN];
+	u8 mac[2 * ETH_ALEN];		/* destination and source, as in an Ethernet header */
 } __aligned(64);
 
 struct weir_table {

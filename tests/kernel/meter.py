@@ -18,7 +18,7 @@ COUNT = 7
 
 def run(namespace, command):
     return subprocess.run(["ip", "netns", "exec", namespace, *command], check=True,
-                          capture_output=True, text=True).stdout
+                          stdout=subprocess.PIPE, text=True).stdout
 
 
 def python(namespace, program, *args):
@@ -51,7 +51,7 @@ c.close()
 
 TCP_CLIENT = """
 import socket, sys
-s = socket.create_connection((sys.argv[1], 8888), source_address=("", 6666))
+s = socket.create_connection((sys.argv[1], 8888))
 s.sendall(bytes(int(sys.argv[2])))
 s.shutdown(socket.SHUT_WR)
 n = 0

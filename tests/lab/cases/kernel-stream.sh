@@ -1,0 +1,9 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# Subscribe, resume, acknowledge, release; what is refused; END.
+. "${BASH_SOURCE%/*}/kernel-lib.sh"
+
+load autostart=0
+network
+in_router python3 tests/kernel/stream.py
+rmmod weir
