@@ -141,8 +141,11 @@ static void walk_extensions(const struct weir_frame *f, struct weir_packet *p, s
 		if (!ext)
 			break;
 		length = extension_length(kind, ext);
-		if (length > up->end - up->offset)
+		if (length > up->end - up->offset) {	/* says what follows, past the end */
+			kind = ext[0];
+			up->offset = up->end;
 			break;
+		}
 		if (kind == IPPROTO_FRAGMENT) {
 			u16 frag = be16_at(ext + 2);
 
