@@ -45,10 +45,10 @@ def enter(ns):
 
 
 def qualifies(row):
-    """Plain Ethernet, whole frames."""
+    """Plain Ethernet, whole frames, and no IPv4 options: routing acts on those before LOCAL_IN."""
     tags = row["tags"].split()
     return row["dlt"] == "1" and not any(
-        t.startswith(("l2:eth.", "l2:short", "tun:", "len>", "snapped")) for t in tags)
+        t.startswith(("l2:eth.", "l2:short", "tun:", "len>", "snapped", "ip4opt")) for t in tags)
 
 
 def delivered(key):
@@ -123,7 +123,7 @@ def metered(flows):
                                  flow["dst_port"], flow["protocol"])]
         total[0] += flow["packets"]
         total[1] += flow["bytes"]
-        total[2] |= flow["tcp_flags"]
+        total[2] |= flow["tcp_flags"] & 0xff    # the reference keeps the eight of RFC 793 and 3168
     return sums
 
 
