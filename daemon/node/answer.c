@@ -1,0 +1,342 @@
+// SPDX-License-Identifier: GPL-2.0
+/* answer.c - a node's answers to questions, from its own store. */
+#include <errno.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/common/clock.h"
+#include "daemon/node/answer.h"
+#include "daemon/node/kernel.h"
+#include "daemon/query/query.h"
+#include "daemon/wire/convert.h"
+
+enum {
+	FLOWS_A_PART = 256,
+	LINES_A_PART = 4096,
+	NAMES = 32, /* interface names remembered during an answer */
+};
+
+/* Compile what all queries share. False: the job was told what is wrong. */
+static bool prepare(struct weir_job *job, const Weir__Wire__Ask *ask, struct weir_query *query,
+		    struct weir_filter **filter)
+{
+	char error[256];
+	size_t at = 0;
+
+	memset(query, 0, sizeof(*query));
+	query->from_ns = ask->from_ns;
+	query->to_ns = ask->to_ns ? ask->to_ns : UINT64_MAX;
+	query->limit = ask->limit;
+	query->cancel = weir_job_cancelled(job);
+	*filter = NULL;
+	if (!*ask->filter)
+		return true;
+	if (weir_filter_parse(ask->filter, filter, error, sizeof(error), &at) < 0) {
+		weir_job_fail(job, -EINVAL, at, "%s", error);
+		return false;
+	}
+	query->filter = *filter;
+	return true;
+}
+
+static void finish(struct weir_job *job, const Weir__Wire__Ask *ask, int result,
+		   const struct weir_query_result *figures)
+{
+	Weir__Wire__Totals matched;
+	Weir__Wire__End end = WEIR__WIRE__END__INIT;
+
+	if (result == -ECANCELED) {
+		weir_job_fail(job, result, 0, "cancelled");
+		return;
+	}
+	if (result == -E2BIG && ask->verb == WEIR__WIRE__VERB__VERB_FLOWS) {
+		weir_job_fail(job, result, 0,
+			      "at most %u flows can be sorted by time; ask for fewer, or without "
+			      "a limit", WEIR_QUERY_LIMIT_MAX);
+		return;
+	}
+	if (result == -E2BIG) {
+		weir_job_fail(job, result, 0,
+			      "more than %u groups; ask for fewer fields, a shorter time, or filter",
+			      WEIR_ANSWER_GROUPS_MAX);
+		return;
+	}
+	if (result) {
+		weir_job_fail(job, result, 0, "reading the store: %s", strerror(-result));
+		return;
+	}
+	weir_convert_totals_put(&matched, &figures->matched);
+	end.matched = &matched;
+	end.blocks_read = figures->blocks_read;
+	end.blocks_damaged = figures->blocks_damaged;
+	weir_job_end(job, &end);
+}
+
+struct name {
+	uint32_t index;
+	char text[IF_NAMESIZE];
+};
+
+struct list {
+	struct weir_job *job;
+	unsigned count;
+	struct weir_flow flow[FLOWS_A_PART];
+	Weir__Wire__Flow message[FLOWS_A_PART];
+	Weir__Wire__Flow *pointer[FLOWS_A_PART];
+	struct name name[NAMES];
+	unsigned names;
+};
+
+/* As the interface is called now: it may have been renamed since the flow. "" if it is gone. */
+static char *interface_name(struct list *list, uint32_t index)
+{
+	static char none[] = "";
+	struct name *name;
+
+	if (!index)
+		return none;
+	for (unsigned i = 0; i < list->names; i++)
+		if (list->name[i].index == index)
+			return list->name[i].text;
+	if (list->names == NAMES)
+		return none;
+	name = &list->name[list->names++];
+	name->index = index;
+	if (!if_indextoname(index, name->text))
+		name->text[0] = '\0';
+	return name->text;
+}
+
+static int send_flows(struct list *list)
+{
+	Weir__Wire__Part part = WEIR__WIRE__PART__INIT;
+
+	if (!list->count)
+		return 0;
+	part.n_flows = list->count;
+	part.flows = list->pointer;
+	list->count = 0;
+	return weir_job_part(list->job, &part);
+}
+
+static int add_flow(void *arg, const struct weir_flow *flow)
+{
+	struct list *list = arg;
+	unsigned i = list->count++;
+
+	list->flow[i] = *flow;
+	weir_convert_flow_put(&list->message[i], &list->flow[i]);
+	list->message[i].in_name = interface_name(list, flow->in_ifindex);
+	list->message[i].out_name = interface_name(list, flow->out_ifindex);
+	list->pointer[i] = &list->message[i];
+	return list->count == FLOWS_A_PART ? send_flows(list) : 0;
+}
+
+static void answer_flows(struct weir_job *job, const Weir__Wire__Ask *ask, struct weir_node *node)
+{
+	struct weir_query_result figures = {0};
+	struct weir_filter *filter;
+	struct weir_query query;
+	struct list *list;
+	int result = -ENOMEM;
+
+	if (!prepare(job, ask, &query, &filter))
+		return;
+	list = calloc(1, sizeof(*list));
+	if (list) {
+		list->job = job;
+		result = weir_query_list(node->store, &query, add_flow, list, &figures);
+		if (result == 0)
+			result = send_flows(list);
+	}
+	finish(job, ask, result, &figures);
+	free(list);
+	weir_filter_free(filter);
+}
+
+struct lines {
+	Weir__Wire__Line line[LINES_A_PART];
+	Weir__Wire__Totals low[LINES_A_PART];
+	Weir__Wire__Line *pointer[LINES_A_PART];
+};
+
+static int send_lines(struct weir_job *job, struct lines *lines, const struct weir_group *groups,
+		      size_t count, unsigned key_bytes, const struct weir_rest *rest)
+{
+	Weir__Wire__Part part = WEIR__WIRE__PART__INIT;
+	Weir__Wire__Top top = WEIR__WIRE__TOP__INIT;
+	Weir__Wire__Totals rest_totals;
+
+	for (size_t i = 0; i < count; i++) {
+		weir__wire__line__init(&lines->line[i]);
+		weir_convert_totals_put(&lines->low[i], &groups[i].totals);
+		lines->line[i].key.data = (uint8_t *)groups[i].key;
+		lines->line[i].key.len = key_bytes;
+		lines->line[i].low = &lines->low[i];
+		lines->pointer[i] = &lines->line[i];
+	}
+	top.n_lines = count;
+	top.lines = lines->pointer;
+	top.exact = true;
+	if (rest) {
+		weir_convert_totals_put(&rest_totals, &rest->totals);
+		top.rest_groups = rest->groups;
+		top.rest = &rest_totals;
+	}
+	part.top = &top;
+	return weir_job_part(job, &part);
+}
+
+/* All lines in order; what was left out goes with the last of them. */
+static int send_top(struct weir_job *job, const struct weir_aggregate *aggregate,
+		    unsigned key_bytes, enum weir_order order, size_t limit)
+{
+	struct lines *lines = malloc(sizeof(*lines));
+	struct weir_group *groups = NULL;
+	struct weir_rest rest;
+	size_t count = 0, sent = 0;
+	int result = -ENOMEM;
+
+	if (lines)
+		result = weir_aggregate_top(aggregate, order, limit, &groups, &count, &rest);
+	do {
+		size_t n = count - sent < LINES_A_PART ? count - sent : LINES_A_PART;
+
+		if (result)
+			break;
+		result = send_lines(job, lines, groups + sent, n, key_bytes,
+				    sent + n == count ? &rest : NULL);
+		sent += n;
+	} while (sent < count);
+	free(groups);
+	free(lines);
+	return result;
+}
+
+static void answer_top(struct weir_job *job, const Weir__Wire__Ask *ask, struct weir_node *node)
+{
+	struct weir_query_result figures = {0};
+	struct weir_aggregate *aggregate = NULL;
+	struct weir_filter *filter;
+	struct weir_fields fields;
+	struct weir_query query;
+	const char *word = "";
+	size_t limit = ask->partial || !ask->limit ? SIZE_MAX : ask->limit;
+	int result;
+
+	if (weir_fields_parse(ask->fields, &fields, &word) < 0) {
+		weir_job_fail(job, -EINVAL, 0, "\"%s\" is not a field; %s", word,
+			      weir_fields_words());
+		return;
+	}
+	if (!prepare(job, ask, &query, &filter))
+		return;
+	query.limit = 0;
+	result = weir_aggregate_new(fields.key_bytes, WEIR_ANSWER_GROUPS_MAX, &aggregate);
+	if (result == 0)
+		result = weir_query_aggregate(node->store, &query, &fields, aggregate, &figures);
+	if (result == 0)
+		result = send_top(job, aggregate, fields.key_bytes, (enum weir_order)ask->order,
+				  limit);
+	finish(job, ask, result, &figures);
+	weir_aggregate_free(aggregate);
+	weir_filter_free(filter);
+}
+
+static void describe_masters(struct weir_node *node, const struct weir_store_summed *summed,
+			     Weir__Wire__Node *message, char *state, size_t state_bytes)
+{
+	size_t used = 0;
+
+	state[0] = '\0';
+	if (!atomic_load(&node->storing))
+		used += (size_t)snprintf(state, state_bytes, "the disk is full, records wait in the "
+							     "kernel; ");
+	if (!atomic_load(&node->attached) && used < state_bytes)
+		used += (size_t)snprintf(state + used, state_bytes - used,
+					 "not attached to the kernel; ");
+	for (unsigned i = 0; i < node->config.masters && used < state_bytes; i++) {
+		struct weir_replicate_state master;
+		uint64_t behind;
+
+		weir_replicate_get_state(i, &master);
+		behind = summed->seq > master.acked_seq ? summed->seq - master.acked_seq : 0;
+		if (behind > message->lag_segments)
+			message->lag_segments = behind;
+		message->connected = message->connected || master.connected;
+		if (master.error[0])
+			used += (size_t)snprintf(state + used, state_bytes - used,
+						 "master %s: %s; ", node->config.master[i].name,
+						 master.error);
+	}
+	used = strlen(state);
+	if (used > 2 && state[used - 2] == ';')
+		state[used - 2] = '\0';
+	message->state = state;
+}
+
+static void answer_nodes(struct weir_job *job, struct weir_node *node)
+{
+	const struct weir_store_identity *identity = weir_store_identity(node->store);
+	Weir__Wire__Part part = WEIR__WIRE__PART__INIT;
+	Weir__Wire__Node message = WEIR__WIRE__NODE__INIT, *pointer = &message;
+	Weir__Wire__End end = WEIR__WIRE__END__INIT;
+	struct weir_store_figures figures = {0};
+	struct weir_store_summed summed = {0};
+	struct weir_totals stored = {0};
+	Weir__Wire__Totals totals;
+	char state[1024];
+	int result = weir_store_summed(node->store, &summed);
+
+	if (!result)
+		result = weir_store_stored(node->store, &stored);
+	if (!result)
+		result = weir_store_figures(node->store, &figures);
+	if (result) {
+		weir_job_fail(job, result, 0, "reading the store: %s", strerror(-result));
+		return;
+	}
+	weir_convert_totals_put(&totals, &stored);
+	message.name = node->config.name;
+	message.node_id.data = (uint8_t *)identity->node_id;
+	message.node_id.len = sizeof(identity->node_id);
+	message.software = "weir-node " WEIR_VERSION;
+	message.last_seq = summed.seq;
+	message.last_end_ns = summed.end_ns;
+	message.totals = &totals;
+	message.epochs = 1;
+	message.disk_bytes = figures.disk_bytes;
+	message.free_bytes = figures.free_bytes;
+	message.oldest_ns = figures.oldest_ns;
+	message.storing = atomic_load(&node->storing);
+	describe_masters(node, &summed, &message, state, sizeof(state));
+	part.n_nodes = 1;
+	part.nodes = &pointer;
+	if (weir_job_part(job, &part) == 0)
+		weir_job_end(job, &end);
+}
+
+void weir_answer_run(struct weir_job *job, const Weir__Wire__Ask *ask, void *arg)
+{
+	struct weir_node *node = arg;
+
+	switch (ask->verb) {
+	case WEIR__WIRE__VERB__VERB_FLOWS:
+		answer_flows(job, ask, node);
+		break;
+	case WEIR__WIRE__VERB__VERB_TOP:
+		answer_top(job, ask, node);
+		break;
+	case WEIR__WIRE__VERB__VERB_NODES:
+		answer_nodes(job, node);
+		break;
+	case WEIR__WIRE__VERB__VERB_AUDIT:
+		weir_audit_run(job, ask, node);
+		break;
+	default:
+		weir_job_fail(job, -EOPNOTSUPP, 0, "this weir-node does not know verb %d",
+			      (int)ask->verb);
+	}
+}

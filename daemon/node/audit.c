@@ -1,0 +1,295 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * audit.c - the ledger of this node, hop by hop: kernel -> stream -> store -> summary.
+ *
+ * Each Check is an equation whose sides are read as close to one moment as can be. What
+ * could not be read does not hold, and says so. The ingest thread goes on
+ * meanwhile: where two sides come from two reads, they are read again until nothing
+ * moved in between.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/node/answer.h"
+#include "daemon/node/kernel.h"
+#include "daemon/wire/convert.h"
+
+enum {
+	TERMS_MAX = 8,
+	READ_AGAIN = 50, /* times, before moving figures are given up */
+};
+
+/* A Check with room for what it points to. */
+struct check {
+	Weir__Wire__Check message;
+	Weir__Wire__Totals left, right, term_totals[TERMS_MAX];
+	Weir__Wire__Term term[TERMS_MAX], *pointer[TERMS_MAX];
+	struct weir_totals left_sum, right_sum;
+	char note[256];
+};
+
+/* Everything of the store at one moment. */
+struct view {
+	struct weir_store_position position;
+	struct weir_store_summed summed;
+	struct weir_totals stored;
+};
+
+static void check_open(struct check *check, struct weir_node *node, char *hop, char *left_name,
+		       const struct weir_totals *left, char *right_name)
+{
+	memset(check, 0, sizeof(*check));
+	weir__wire__check__init(&check->message);
+	check->message.node = node->config.name;
+	check->message.hop = hop;
+	check->message.left_name = left_name;
+	check->message.right_name = right_name;
+	check->left_sum = *left;
+	check->message.terms = check->pointer;
+	check->message.note = check->note;
+}
+
+static void check_term(struct check *check, const char *name, const struct weir_totals *totals)
+{
+	size_t i = check->message.n_terms++;
+
+	weir_totals_add(&check->right_sum, totals);
+	weir_convert_totals_put(&check->term_totals[i], totals);
+	weir__wire__term__init(&check->term[i]);
+	check->term[i].name = (char *)name;
+	check->term[i].totals = &check->term_totals[i];
+	check->pointer[i] = &check->term[i];
+}
+
+static int check_send(struct check *check, struct weir_job *job)
+{
+	Weir__Wire__Part part = WEIR__WIRE__PART__INIT;
+	Weir__Wire__Check *pointer = &check->message;
+
+	weir_convert_totals_put(&check->left, &check->left_sum);
+	weir_convert_totals_put(&check->right, &check->right_sum);
+	check->message.left = &check->left;
+	check->message.right = &check->right;
+	if (!check->note[0])
+		check->message.holds = weir_totals_equal(&check->left_sum, &check->right_sum);
+	part.n_checks = 1;
+	part.checks = &pointer;
+	return weir_job_part(job, &part);
+}
+
+static const char *const lost_name[__WEIR_LOST_COUNT] = {
+	[WEIR_LOST_NO_ROOM] = "lost: no room",
+	[WEIR_LOST_DISCARDED] = "lost: discarded",
+};
+
+/* LOST counts packets that found no flow, so its flows are no part of seen. */
+static int audit_kernel(struct weir_job *job, struct weir_node *node,
+			const struct weir_kernel_stats *stats, int error)
+{
+	struct check check;
+
+	check_open(&check, node, "kernel", "seen", &stats->seen,
+		   "table + pending + acknowledged + lost");
+	if (error == -ENOENT) {
+		snprintf(check.note, sizeof(check.note), "the module weir is not loaded");
+		return check_send(&check, job);
+	}
+	if (error) {
+		snprintf(check.note, sizeof(check.note), "the kernel's figures: %s",
+			 error == -ENETDOWN ? "metering is off" : strerror(-error));
+		return check_send(&check, job);
+	}
+	check_term(&check, "table", &stats->table);
+	check_term(&check, "pending", &stats->pending);
+	check_term(&check, "acknowledged", &stats->acked);
+	for (unsigned i = 0; i < __WEIR_LOST_COUNT; i++)
+		check_term(&check, lost_name[i], &stats->lost[i]);
+	return check_send(&check, job);
+}
+
+static bool view_equal(const struct view *a, const struct view *b)
+{
+	return memcmp(&a->position, &b->position, sizeof(a->position)) == 0 &&
+	       a->summed.seq == b->summed.seq && weir_totals_equal(&a->stored, &b->stored);
+}
+
+static int read_view(struct weir_node *node, struct view *view)
+{
+	int result;
+
+	memset(view, 0, sizeof(*view));
+	result = weir_store_position(node->store, &view->position);
+	if (!result)
+		result = weir_store_summed(node->store, &view->summed);
+	if (!result)
+		result = weir_store_stored(node->store, &view->stored);
+	return result;
+}
+
+/* The three come from three calls: take them when a second look finds the same. */
+static int read_steady(struct weir_node *node, struct view *view)
+{
+	struct view again;
+	int result = read_view(node, view);
+
+	for (unsigned i = 0; i < READ_AGAIN && !result; i++) {
+		result = read_view(node, &again);
+		if (!result && view_equal(view, &again))
+			return 0;
+		*view = again;
+	}
+	return result ? result : -EAGAIN;
+}
+
+static int audit_stream(struct weir_job *job, struct weir_node *node, const struct view *view)
+{
+	const struct weir_store_position *position = &view->position;
+	struct check check;
+
+	check_open(&check, node, "stream", "numbered", &position->numbered,
+		   "received + missing + refused");
+	check_term(&check, "received", &position->received);
+	/* Missing and refused are kept over all instances; the rest is of this one. */
+	if (weir_totals_equal(&check.left_sum, &check.right_sum))
+		return check_send(&check, job);
+	check_term(&check, "missing", &position->missing);
+	check_term(&check, "refused", &position->refused);
+	if (!weir_totals_equal(&check.left_sum, &check.right_sum) && position->instances > 1)
+		snprintf(check.note, sizeof(check.note),
+			 "missing and refused are counted since the store was made, over %llu "
+			 "instances of the module; numbered is of the last one",
+			 (unsigned long long)position->instances);
+	return check_send(&check, job);
+}
+
+static int audit_store(struct weir_job *job, struct weir_node *node, const struct view *view)
+{
+	struct check check;
+
+	check_open(&check, node, "store", "stored", &view->stored,
+		   "received before + received from this instance");
+	check_term(&check, "received before", &view->position.before);
+	check_term(&check, "received from this instance", &view->position.received);
+	return check_send(&check, job);
+}
+
+struct count {
+	const atomic_bool *cancel;
+	struct weir_totals totals;
+	uint64_t through; /* last block counted */
+	uint64_t limit;   /* last block to count; 0: all */
+};
+
+static int count_block(void *arg, uint64_t block, const struct weir_flow *flows, size_t n)
+{
+	struct count *count = arg;
+
+	if (atomic_load(count->cancel))
+		return -ECANCELED;
+	for (size_t i = 0; i < n; i++)
+		weir_flow_count(&count->totals, &flows[i]);
+	if (block > count->through)
+		count->through = block;
+	return 0;
+}
+
+/* stored = in segments + what came since. The second is counted from the records. */
+static int audit_summary(struct weir_job *job, struct weir_node *node)
+{
+	struct weir_totals stored = {0}, stored_after = {0};
+	struct weir_store_summed summed;
+	struct check check;
+	struct count count;
+	int result = 0;
+
+	for (unsigned i = 0; i < READ_AGAIN; i++) {
+		memset(&count, 0, sizeof(count));
+		count.cancel = weir_job_cancelled(job);
+		result = weir_store_summed(node->store, &summed);
+		if (!result)
+			result = weir_store_stored(node->store, &stored);
+		if (!result)
+			result = weir_store_scan_after(node->store, summed.block, count_block, &count);
+		if (!result)
+			result = weir_store_stored(node->store, &stored_after);
+		if (result || weir_totals_equal(&stored, &stored_after))
+			break;
+	}
+	if (result == -ECANCELED)
+		return result;
+	check_open(&check, node, "summary", "stored", &stored, "in segments + since the last one");
+	if (result)
+		snprintf(check.note, sizeof(check.note), "reading the store: %s", strerror(-result));
+	else if (!weir_totals_equal(&stored, &stored_after))
+		snprintf(check.note, sizeof(check.note),
+			 "records arrived too fast to count them at one moment; ask again");
+	check.message.seq = summed.seq;
+	check_term(&check, "in segments", &summed.totals);
+	check_term(&check, "since the last one", &count.totals);
+	return check_send(&check, job);
+}
+
+/* Every record there is, against the running sum. Retention takes records away and not the sum. */
+static int audit_records(struct weir_job *job, struct weir_node *node)
+{
+	struct weir_totals stored = {0}, stored_after = {0};
+	struct count count;
+	struct check check;
+	uint64_t damaged = 0;
+	int result = 0;
+
+	for (unsigned i = 0; i < READ_AGAIN; i++) {
+		memset(&count, 0, sizeof(count));
+		count.cancel = weir_job_cancelled(job);
+		result = weir_store_stored(node->store, &stored);
+		if (!result)
+			result = weir_store_scan(node->store, 0, UINT64_MAX, false, count_block,
+						 &count, &damaged);
+		if (!result)
+			result = weir_store_stored(node->store, &stored_after);
+		if (result || weir_totals_equal(&stored, &stored_after))
+			break;
+	}
+	if (result == -ECANCELED)
+		return result;
+	check_open(&check, node, "records", "stored", &stored, "every record, counted again");
+	check_term(&check, "records", &count.totals);
+	if (result)
+		snprintf(check.note, sizeof(check.note), "reading the store: %s", strerror(-result));
+	else if (damaged)
+		snprintf(check.note, sizeof(check.note), "%llu blocks are damaged",
+			 (unsigned long long)damaged);
+	else if (!weir_totals_equal(&stored, &stored_after))
+		snprintf(check.note, sizeof(check.note),
+			 "records arrived too fast to count them at one moment; ask again");
+	return check_send(&check, job);
+}
+
+void weir_audit_run(struct weir_job *job, const Weir__Wire__Ask *ask, struct weir_node *node)
+{
+	struct weir_kernel_stats stats = {0};
+	Weir__Wire__End end = WEIR__WIRE__END__INIT;
+	struct view view;
+	int error = weir_kernel_get_stats(&stats);
+	int result = read_steady(node, &view);
+
+	if (result) {
+		weir_job_fail(job, result, 0, "reading the store: %s", strerror(-result));
+		return;
+	}
+	result = audit_kernel(job, node, &stats, error);
+	if (!result)
+		result = audit_stream(job, node, &view);
+	if (!result)
+		result = audit_store(job, node, &view);
+	if (!result)
+		result = audit_summary(job, node);
+	if (!result && ask->deep)
+		result = audit_records(job, node);
+	if (result)
+		weir_job_fail(job, result, 0, "%s", strerror(-result));
+	else
+		weir_job_end(job, &end);
+}
