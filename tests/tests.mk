@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: GPL-2.0
+# Tests; included by the Makefile above. See docs/testing.md.
+#
+#	make check T='unit lab/smoke'	only these suites or tests
+#	make check LAB_KERNELS=6.1	only this kernel
+
+LAB_KERNELS ?= 6.1 6.12
+export LAB_KERNELS
+T ?=
+
+setup:
+	tests/setup
+
+# The module for every kernel the lab boots. Sub-makes, because where the
+# headers are is known only once setup has run.
+lab-modules: setup
+	@set -e; for k in $(LAB_KERNELS); do \
+		$(MAKE) module KDIR="$$(tests/lab/kernel -k $$k headers)"; \
+	done
+
+host-tests: setup
+	$(MAKE) programs test-programs
+
+check: lab-modules host-tests
+	tests/run $(T)
+
+check-unit: host-tests
+	tests/run $$(tests/run -l | grep -e ^unit/ -e ^fuzz/)
+
+check-lab: lab-modules host-tests
+	tests/run lab
+
+lab-shell:
+	@tests/lab/shell
+
+# Scripts by shellcheck; the module by checkpatch and sparse.
+SHELL_SCRIPTS = $(shell git ls-files | xargs grep -lE '^\#!/bin/(ba)?sh|^\# shellcheck shell=' 2>/dev/null)
+
+lint: lint-shell lint-kernel
+
+lint-shell:
+	shellcheck -x -P SCRIPTDIR -P . -e SC1091,SC2119,SC2120 $(SHELL_SCRIPTS)
+
+lint-kernel:
+	$(MAKE) module-lint KDIR="$$(tests/lab/kernel headers)" CHECKPATCH="$$(tests/checkpatch)"
+
+.PHONY: setup lab-modules host-tests check check-unit check-lab lab-shell \
+	lint lint-shell lint-kernel
