@@ -22,8 +22,40 @@ help:
 clean:
 	rm -rf $(BUILD)
 
+PREFIX ?= /usr/local
+UNITDIR ?= /etc/systemd/system
+MANUALS = $(patsubst docs/%.scd,$(BUILD)/man/%,$(wildcard docs/*.scd))
+MANDIR = $(DESTDIR)$(PREFIX)/share/man
+
+$(BUILD)/man/%: docs/%.scd
+	@mkdir -p $(@D)
+	scdoc <$< >$@
+
+manuals: $(MANUALS)
+
+# The configuration installed is a commented list of defaults; an existing one is left alone.
+install: programs manuals dkms-tree
+	install -D -m 755 -t $(DESTDIR)$(PREFIX)/bin $(BUILD)/bin/weir
+	install -D -m 755 -t $(DESTDIR)$(PREFIX)/sbin $(BUILD)/bin/weir-node $(BUILD)/bin/weir-master
+	for page in $(MANUALS); do install -D -m 644 -t $(MANDIR)/man$${page##*.} $$page || exit 1; done
+	install -D -m 644 daemon/cli/weir.bash-completion \
+		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/weir
+	for unit in weir-node weir-master; do \
+		install -d $(DESTDIR)$(UNITDIR) && sed 's#/usr/local/#$(PREFIX)/#' \
+			daemon/units/$$unit.service >$(DESTDIR)$(UNITDIR)/$$unit.service || exit 1; \
+	done
+	install -d -m 755 $(DESTDIR)/etc/weir
+	for name in node master; do \
+		test -e $(DESTDIR)/etc/weir/$$name.conf || \
+			$(BUILD)/bin/weir-$$name --print-config >$(DESTDIR)/etc/weir/$$name.conf || exit 1; \
+	done
+	@echo "Installed. Next: make dkms, then modprobe weir."
+
 -include kmod/kmod.mk
 include daemon/daemon.mk
 -include tests/tests.mk
 
-.PHONY: all help clean
+demo: setup
+	tests/demo/run
+
+.PHONY: all help clean manuals install demo

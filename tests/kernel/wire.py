@@ -1,0 +1,85 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0
+"""Compare stored flows with an interface's counters and with iperf3's count.
+
+    wire.py before FILE INTERFACE
+    wire.py after  FILE INTERFACE NODE-SOCKET IPERF-JSON
+"""
+
+import json
+import os
+import subprocess
+import sys
+
+sys.path.insert(0, os.path.dirname(__file__))
+import stored
+
+ETHERNET = 14
+
+
+def counters(interface):
+    out = {}
+    for name in ("rx_packets", "rx_bytes", "tx_packets", "tx_bytes"):
+        with open(f"/sys/class/net/{interface}/statistics/{name}") as file:
+            out[name] = int(file.read())
+    return out
+
+
+def flows(path):
+    weir = os.path.join(os.environ["WEIR_BUILD"], "bin/weir")
+    text = subprocess.run([weir, "flows", "--node", "--socket", path, "--limit", "0", "--json"],
+                          check=True, stdout=subprocess.PIPE, text=True).stdout
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def total(chosen):
+    return sum(f["packets"] for f in chosen), sum(f["bytes"] for f in chosen)
+
+
+def main():
+    what, file, interface = sys.argv[1:4]
+    if what == "before":
+        with open(file, "w") as out:
+            json.dump(counters(interface), out)
+        return 0
+    with open(file) as before:
+        start = json.load(before)
+    now = counters(interface)
+    path, iperf = sys.argv[4:]
+    sys.argv[1:] = [path]
+    stored.main()
+    every = flows(path)
+    wrong = 0
+
+    # Frames of the interface that are not in a flow of the host behind it are ARP and neighbour
+    # discovery: few and small.
+    host = "10.1.1.2"
+    inward = total(f for f in every if f["src"] == host)
+    outward = total(f for f in every if f["dst"] == host)
+    for name, have, packets, octets in (("in", inward, "rx_packets", "rx_bytes"),
+                                        ("out", outward, "tx_packets", "tx_bytes")):
+        seen = now[packets] - start[packets], now[octets] - start[octets]
+        spare = seen[0] - have[0], seen[1] - have[1] - ETHERNET * have[0]
+        print(f"{name}: interface {seen}, flows {have}, left over {spare} (ARP, ND)")
+        # an ARP frame is 42 bytes, a neighbour solicitation up to 86
+        if not 0 <= spare[0] <= 8 or not 42 * spare[0] <= spare[1] <= 90 * spare[0]:
+            wrong += 1
+
+    with open(iperf) as text:
+        end = json.load(text)["end"]
+    retransmits = end["sum_sent"]["retransmits"]
+    data = max((f for f in every if f["src"] == host and f["dst_port"] == 5201),
+               key=lambda f: f["bytes"])
+    stream = [f for f in every if f["src"] == host and f["src_port"] == data["src_port"]]
+    packets, octets = total(stream)
+    # 20 + 20 + 12 (timestamps); the SYN has 8 more of options; 37 bytes are iperf3's cookie
+    payload = octets - 52 * packets - 8
+    want = end["sum_sent"]["bytes"] + 37
+    print(f"iperf3 sent {want} bytes with {retransmits} retransmissions; flows say {payload}")
+    if payload < want or (retransmits == 0 and payload != want):
+        wrong += 1
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,49 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# timeout: 240
+# A full disk stops storing with a sentence, loses nothing, and storing resumes when there is room.
+set -euo pipefail
+. tests/demo/internet.sh
+trap 'internet_cleanup; umount "$dir/r1" 2>/dev/null || true' EXIT
+
+ballast() { dd if=/dev/zero of="$dir/r1/ballast" bs=64k 2>/dev/null || true; }
+burst() {
+	in_ns a1 python3 - <<'PY'
+import socket
+with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+    for n in range(4000):
+        s.sendto(b"x" * 64, ("10.2.2.2", 1024 + n))
+PY
+}
+
+load_module
+topology
+configure
+sed -i '/^interval/a min_free = 1M' "$dir/r1.conf"
+mkdir -p "$dir/r1"
+mount -t tmpfs -o size=32M,mode=0700 weir-disk "$dir/r1"
+start master master "$bin/weir-master" -c "$dir/master.conf"
+start_node r1
+start_node r2
+await "connection of both nodes to the master" 30 connected
+burst
+ballast
+burst
+in_ns r1 "$bin/weir" flush
+await "a sentence about the full disk" 30 "grep -qi 'no room\|full\|no space' '$dir/r1.log'"
+burst
+in_ns r1 "$bin/weir" flush
+grep -i 'no room\|full\|no space' "$dir/r1.log"
+[ "$(grep -ci 'no room\|full\|no space' "$dir/r1.log")" -le 3 ] || die "the full disk floods the log"
+in_ns r1 python3 - <<'PY' || die "the kernel does not keep what the full disk cannot take"
+import sys; sys.path.insert(0, "tests/kernel")
+import weirnl
+stats = weirnl.check_ledgers(weirnl.Client())
+print("pending in the kernel:", stats["PENDING"])
+sys.exit(0 if stats["PENDING"][0] >= 4000 else 1)
+PY
+rm "$dir/r1/ballast"
+in_ns r1 python3 tests/kernel/stored.py "$dir/r1.sock"
+in_ns r2 python3 tests/kernel/stored.py "$dir/r2.sock"
+await "an exact ledger on the master" 60 "weir_master audit --deep >/dev/null 2>&1"
+tail -n 5 "$dir/r1.log"
