@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * cli.h - what the verbs of the command line share.
+ *
+ * main.c finds the verb, options.c reads what follows it, and the verb's own
+ * file does the rest: module.c asks the kernel, client.c a daemon; table.c and
+ * show.c write text, json.c JSON. Sentences for people go to stderr.
+ */
+#ifndef WEIR_CLI_CLI_H
+#define WEIR_CLI_CLI_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "daemon/query/query.h"
+
+enum weir_cli_exit {
+	WEIR_EXIT_OK = 0,
+	WEIR_EXIT_FAILED = 1,
+	WEIR_EXIT_USAGE = 2,
+	WEIR_EXIT_PARTIAL = 3,	     /* something is missing; stderr names it */
+	WEIR_EXIT_DIFFERS = 4,	     /* audit found a difference */
+	WEIR_EXIT_INTERRUPTED = 130, /* Ctrl-C, as a shell shows it */
+};
+
+enum weir_cli_target { WEIR_TARGET_AUTO, WEIR_TARGET_NODE, WEIR_TARGET_MASTER };
+
+struct weir_cli_verb;
+
+struct weir_cli_options {
+	const struct weir_cli_verb *verb;
+	bool json, csv, exact, verbose, deep, help;
+	enum weir_cli_target target;
+	const char *socket; /* NULL: the target's usual one */
+	uint64_t from_ns, to_ns;
+	uint64_t limit;
+	bool limit_given;
+	const char *by;
+	enum weir_order order;
+	const char *sort;
+	char *words;		    /* what is no option, joined by blanks; "" for nothing */
+	struct weir_filter *filter; /* words compiled, if the verb takes a filter */
+	int argc;		    /* the words again, one by one */
+	char **argv;
+};
+
+typedef int weir_cli_run(const struct weir_cli_options *o);
+
+struct weir_cli_verb {
+	const char *name;
+	weir_cli_run *run;
+	const char *summary; /* one line */
+	const char *words;   /* for the usage line: "[FILTER]"; "": takes none */
+	const char *options; /* letters of options.c's table */
+	const char *more;    /* for --help, after the options; may be NULL */
+	bool takes_filter;
+};
+
+/* Ends with a verb without name. */
+extern const struct weir_cli_verb weir_cli_verbs[];
+const struct weir_cli_verb *weir_cli_find_verb(const char *name);
+
+/* options.c. 0, or -EINVAL after a sentence on stderr. @argv[0] is the verb. */
+int weir_cli_options_parse(const struct weir_cli_verb *verb, int argc, char **argv,
+			   struct weir_cli_options *o);
+void weir_cli_options_free(struct weir_cli_options *o);
+void weir_cli_options_print(const struct weir_cli_verb *verb);
+
+/* A sentence on stderr: "weir: ...". */
+void weir_cli_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+weir_cli_run weir_cli_stat, weir_cli_live, weir_cli_flows, weir_cli_top, weir_cli_nodes,
+	weir_cli_audit, weir_cli_set, weir_cli_get, weir_cli_flush, weir_cli_help;
+/* The list of verbs. */
+void weir_cli_help_overview(FILE *out);
+
+/* table.c: aligned columns. Rows are held back to find the widths, a thousand at a time. */
+struct weir_cli_table;
+/* @columns: heads separated by '|'; one that starts with '>' is set flush right. NULL: no memory.
+ */
+struct weir_cli_table *weir_cli_table_new(FILE *out, const char *columns);
+/* The next cell; copied. After the last column the row is done. */
+void weir_cli_table_cell(struct weir_cli_table *table, const char *text);
+/* A cell with a number: readable, or exact with @exact. */
+void weir_cli_table_number(struct weir_cli_table *table, uint64_t value, bool exact);
+/* Write what is held back, free. -ENOMEM if something was left out. */
+int weir_cli_table_end(struct weir_cli_table *table);
+/* Free without writing what is held back. */
+void weir_cli_table_drop(struct weir_cli_table *table);
+
+/* show.c: flows as text, JSON lines or CSV; @table is NULL for the latter two. */
+struct weir_cli_flow {
+	struct weir_flow flow;
+	const char *node;		/* "" if it is the only one */
+	const char *in_name, *out_name; /* "" if not known */
+};
+struct weir_cli_flows_out;
+struct weir_cli_flows_out *weir_cli_show_begin(const struct weir_cli_options *o, bool with_node,
+					       bool live);
+void weir_cli_show_flow(struct weir_cli_flows_out *out, const struct weir_cli_flow *flow);
+int weir_cli_show_end(struct weir_cli_flows_out *out);
+/* "12.3 M", or "12345678" with @exact. Returns @text. */
+const char *weir_cli_show_number(uint64_t value, bool exact, char *text, size_t text_bytes);
+
+/* services.c: the name /etc/services gives a port, NULL for none. */
+const char *weir_cli_service_name(uint8_t protocol, uint16_t port);
+
+#endif

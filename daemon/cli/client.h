@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* client.h - ask a node or a master over its Unix socket. */
+#ifndef WEIR_CLI_CLIENT_H
+#define WEIR_CLI_CLIENT_H
+
+#include "daemon/cli/cli.h"
+#include "daemon/wire/convert.h"
+
+/* What came with the end of an answer. */
+struct weir_cli_answer {
+	struct weir_totals matched;
+	bool from_master;     /* what answered: several machines may speak */
+	bool partial;	      /* something is missing; it was named on stderr */
+	Weir__Wire__End *end; /* for details; freed by weir_cli_client_free() */
+};
+
+/* One part of the answer; valid during the call. Non-zero stops: the rest is cancelled. */
+typedef int weir_cli_take_part(void *arg, const Weir__Wire__Part *part);
+
+/**
+ * weir_cli_client_ask - send @ask (its id is set here), hand out the parts, fill @answer.
+ * Returns an exit status (cli.h): OK, PARTIAL, FAILED after a sentence on
+ * stderr, INTERRUPTED after Ctrl-C, which tells the daemon to stop.
+ */
+int weir_cli_client_ask(const struct weir_cli_options *o, Weir__Wire__Ask *ask,
+			weir_cli_take_part *take, void *arg, struct weir_cli_answer *answer);
+void weir_cli_client_free(struct weir_cli_answer *answer);
+
+#endif

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: GPL-2.0
+/* flows.c - weir flows: the newest flow records of a store, or of the cluster. */
+#include <errno.h>
+#include <inttypes.h>
+
+#include "daemon/cli/client.h"
+
+enum {
+	LIMIT_USUAL = 20,
+};
+
+struct flows {
+	const struct weir_cli_options *options;
+	struct weir_cli_flows_out *out;
+	uint64_t shown, unreadable;
+};
+
+static int take_part(void *arg, const Weir__Wire__Part *part)
+{
+	struct flows *f = arg;
+
+	for (size_t i = 0; i < part->n_flows; i++) {
+		const Weir__Wire__Flow *message = part->flows[i];
+		struct weir_cli_flow flow = {.node = message->node,
+					     .in_name = message->in_name,
+					     .out_name = message->out_name};
+
+		if (weir_convert_flow_get(message, &flow.flow)) {
+			f->unreadable++;
+			continue;
+		}
+		/* Only a master names nodes; known when the first flow comes. */
+		if (!f->out)
+			f->out = weir_cli_show_begin(f->options, flow.node[0] != '\0', false);
+		if (!f->out)
+			return -ENOMEM;
+		weir_cli_show_flow(f->out, &flow);
+		f->shown++;
+	}
+	return 0;
+}
+
+static void print_end(const struct flows *f, const struct weir_totals *matched)
+{
+	bool exact = f->options->exact;
+	char flows[32], packets[32], bytes[32];
+
+	if (f->options->json || f->options->csv)
+		return;
+	printf("%" PRIu64 " of %s flows shown; together they are %s packets, %sB\n", f->shown,
+	       weir_cli_show_number(matched->flows, exact, flows, sizeof(flows)),
+	       weir_cli_show_number(matched->packets, exact, packets, sizeof(packets)),
+	       weir_cli_show_number(matched->bytes, exact, bytes, sizeof(bytes)));
+}
+
+int weir_cli_flows(const struct weir_cli_options *o)
+{
+	Weir__Wire__Ask ask = WEIR__WIRE__ASK__INIT;
+	struct weir_cli_answer answer;
+	struct flows f = {.options = o};
+	int status;
+
+	ask.verb = WEIR__WIRE__VERB__VERB_FLOWS;
+	ask.from_ns = o->from_ns;
+	ask.to_ns = o->to_ns;
+	ask.filter = o->words;
+	ask.limit = o->limit_given ? o->limit : LIMIT_USUAL;
+	status = weir_cli_client_ask(o, &ask, take_part, &f, &answer);
+	if (!f.out && (status == WEIR_EXIT_OK || status == WEIR_EXIT_PARTIAL))
+		f.out = weir_cli_show_begin(o, false, false); /* heads over an empty answer */
+	if (f.out && weir_cli_show_end(f.out)) {
+		weir_cli_say("out of memory");
+		status = WEIR_EXIT_FAILED;
+	}
+	if (f.unreadable) {
+		weir_cli_say("missing: %" PRIu64 " flows came in a form this version cannot read",
+			     f.unreadable);
+		status = status == WEIR_EXIT_OK ? WEIR_EXIT_PARTIAL : status;
+	}
+	if (status == WEIR_EXIT_OK || status == WEIR_EXIT_PARTIAL)
+		print_end(&f, &answer.matched);
+	weir_cli_client_free(&answer);
+	return status;
+}

@@ -1,0 +1,277 @@
+// SPDX-License-Identifier: GPL-2.0
+/* options.c - the options of all verbs; a verb names those it takes by their letters. */
+#include <errno.h>
+#include <getopt.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "daemon/cli/cli.h"
+#include "daemon/common/clock.h"
+#include "daemon/common/text.h"
+
+/* Upper-case letters have a long form only. */
+static const struct row {
+	char letter;
+	const char *name;
+	int argument;	   /* as getopt_long(3) has it */
+	const char *value; /* for the help */
+	const char *help;
+} rows[] = {
+	{'f', "from", required_argument, "TIME",
+	 "flows alive since then (-1h, 2026-11-23 15:04, @SECONDS)"},
+	{'t', "to", required_argument, "TIME", "flows alive before then"},
+	{'b', "by", required_argument, "FIELDS", "group by these, separated by commas (host)"},
+	{'o', "order", required_argument, "WHAT", "bytes, packets or flows (bytes)"},
+	{'s', "sort", required_argument, "WHAT", "bytes, packets or age (bytes)"},
+	{'n', "limit", required_argument, "N", "show at most N lines; 0: all"},
+	{'x', "exact", no_argument, NULL, "write numbers in full"},
+	{'j', "json", no_argument, NULL, "write JSON"},
+	{'c', "csv", no_argument, NULL, "write comma-separated values"},
+	{'v', "verbose", no_argument, NULL, "say more"},
+	{'D', "deep", no_argument, NULL, "count every stored record again"},
+	{'N', "node", optional_argument, "[=SOCKET]", "ask the node on this machine"},
+	{'M', "master", optional_argument, "[=SOCKET]",
+	 "ask the master on this machine, for the cluster"},
+	{'S', "socket", required_argument, "PATH",
+	 "connect there instead of /run/weir/{node,master}.sock"},
+	{'h', "help", no_argument, NULL, "this text"},
+};
+
+enum {
+	ROWS = sizeof(rows) / sizeof(rows[0]),
+};
+
+void weir_cli_say(const char *format, ...)
+{
+	va_list args;
+
+	fflush(stdout);
+	fputs("weir: ", stderr);
+	va_start(args, format);
+	vfprintf(stderr, format, args);
+	va_end(args);
+	fputc('\n', stderr);
+}
+
+static bool takes(const struct weir_cli_verb *verb, const struct row *row)
+{
+	return row->letter == 'h' || strchr(verb->options, row->letter);
+}
+
+void weir_cli_options_print(const struct weir_cli_verb *verb)
+{
+	for (unsigned i = 0; i < ROWS; i++) {
+		const struct row *row = &rows[i];
+		char left[64];
+
+		if (!takes(verb, row))
+			continue;
+		snprintf(left, sizeof(left), "%s%c%s--%s%s%s", row->letter >= 'a' ? "-" : " ",
+			 row->letter >= 'a' ? row->letter : ' ', row->letter >= 'a' ? ", " : "  ",
+			 row->name, row->argument == required_argument ? " " : "",
+			 row->value ? row->value : "");
+		printf("  %-24s %s\n", left, row->help);
+	}
+}
+
+static int bad_value(const struct weir_cli_verb *verb, const char *option, const char *value,
+		     const char *expected)
+{
+	weir_cli_say("%s --%s: \"%s\" is not %s", verb->name, option, value, expected);
+	return -EINVAL;
+}
+
+static int parse_limit(const char *text, uint64_t *limit)
+{
+	char *end;
+
+	errno = 0;
+	*limit = strtoull(text, &end, 10);
+	return errno || *text < '0' || *text > '9' || *end ? -EINVAL : 0;
+}
+
+static int parse_order(const char *text, enum weir_order *order)
+{
+	static const char *const names[] = {"bytes", "packets", "flows"};
+
+	for (unsigned i = 0; i < 3; i++) {
+		if (!strcasecmp(text, names[i])) {
+			*order = (enum weir_order)i;
+			return 0;
+		}
+	}
+	return -EINVAL;
+}
+
+static int set_target(struct weir_cli_options *o, enum weir_cli_target target, const char *socket)
+{
+	if (o->target != WEIR_TARGET_AUTO && o->target != target) {
+		weir_cli_say("%s: --node and --master exclude each other", o->verb->name);
+		return -EINVAL;
+	}
+	o->target = target;
+	if (socket)
+		o->socket = socket;
+	return 0;
+}
+
+static int set_time(const struct weir_cli_options *o, const char *option, const char *value,
+		    uint64_t *ns)
+{
+	if (weir_clock_parse_time(value, weir_clock_now_ns(), ns))
+		return bad_value(o->verb, option, value,
+				 "a time (such as -1h, today, 2026-11-23 15:04, @1795446000)");
+	return 0;
+}
+
+static int take_option(struct weir_cli_options *o, int letter, const char *value)
+{
+	switch (letter) {
+	case 'f':
+		return set_time(o, "from", value, &o->from_ns);
+	case 't':
+		return set_time(o, "to", value, &o->to_ns);
+	case 'n':
+		o->limit_given = true;
+		return parse_limit(value, &o->limit)
+			       ? bad_value(o->verb, "limit", value, "a whole number")
+			       : 0;
+	case 'o':
+		return parse_order(value, &o->order)
+			       ? bad_value(o->verb, "order", value, "bytes, packets or flows")
+			       : 0;
+	case 's':
+		if (strcmp(value, "bytes") && strcmp(value, "packets") && strcmp(value, "age"))
+			return bad_value(o->verb, "sort", value, "bytes, packets or age");
+		o->sort = value;
+		return 0;
+	case 'N':
+		return set_target(o, WEIR_TARGET_NODE, value);
+	case 'M':
+		return set_target(o, WEIR_TARGET_MASTER, value);
+	}
+	if (letter == 'b')
+		o->by = value;
+	else if (letter == 'S')
+		o->socket = value;
+	o->json |= letter == 'j';
+	o->csv |= letter == 'c';
+	o->exact |= letter == 'x';
+	o->verbose |= letter == 'v';
+	o->deep |= letter == 'D';
+	o->help |= letter == 'h';
+	return 0;
+}
+
+static int join_words(struct weir_cli_options *o)
+{
+	size_t bytes = 1, used = 0;
+
+	for (int i = 0; i < o->argc; i++)
+		bytes += strlen(o->argv[i]) + 1;
+	o->words = malloc(bytes);
+	if (!o->words)
+		return -ENOMEM;
+	o->words[0] = '\0';
+	for (int i = 0; i < o->argc; i++)
+		used += (size_t)sprintf(o->words + used, "%s%s", i ? " " : "", o->argv[i]);
+	return 0;
+}
+
+static int compile_filter(struct weir_cli_options *o)
+{
+	char error[256];
+	size_t at;
+	int ret = weir_filter_parse(o->words, &o->filter, error, sizeof(error), &at);
+
+	if (ret == -EINVAL) {
+		weir_cli_say("%s", error);
+		fprintf(stderr, "  %s\n  %*s^\n", o->words, (int)at, "");
+		fprintf(stderr, "See weir-filter(7) for the filter language.\n");
+	} else if (ret) {
+		weir_cli_say("%s", strerror(-ret));
+	}
+	return ret;
+}
+
+static int check(struct weir_cli_options *o)
+{
+	int ret = join_words(o);
+
+	if (ret || o->help)
+		return ret;
+	if (o->json && o->csv) {
+		weir_cli_say("%s: --json and --csv exclude each other", o->verb->name);
+		return -EINVAL;
+	}
+	if (o->to_ns && o->from_ns >= o->to_ns) {
+		weir_cli_say("%s: --from is not before --to", o->verb->name);
+		return -EINVAL;
+	}
+	if (!o->verb->words[0] && o->argc) {
+		weir_cli_say("%s takes no words, not \"%s\"; see weir %s --help", o->verb->name,
+			     o->argv[0], o->verb->name);
+		return -EINVAL;
+	}
+	return o->verb->takes_filter ? compile_filter(o) : 0;
+}
+
+static int refuse(const struct weir_cli_verb *verb, int result, char **argv)
+{
+	const char *word = argv[optind - 1];
+
+	if (result == ':')
+		weir_cli_say("%s: a value is missing after %s", verb->name, word);
+	else if (optopt && !strncmp(word, "--", 2))
+		weir_cli_say("%s: %s takes no value", verb->name, word);
+	else if (optopt)
+		weir_cli_say("%s: there is no option -%c; see weir %s --help", verb->name, optopt,
+			     verb->name);
+	else
+		weir_cli_say("%s: there is no option %s; see weir %s --help", verb->name, word,
+			     verb->name);
+	return -EINVAL;
+}
+
+int weir_cli_options_parse(const struct weir_cli_verb *verb, int argc, char **argv,
+			   struct weir_cli_options *o)
+{
+	struct option longs[ROWS + 1] = {0};
+	char shorts[2 * ROWS + 2] = ":";
+	unsigned count = 0, used = 1;
+	int c, ret;
+
+	memset(o, 0, sizeof(*o));
+	o->verb = verb;
+	for (unsigned i = 0; i < ROWS; i++) {
+		const struct row *row = &rows[i];
+
+		if (!takes(verb, row))
+			continue;
+		longs[count++] = (struct option){row->name, row->argument, NULL, row->letter};
+		if (row->letter < 'a')
+			continue;
+		shorts[used++] = row->letter;
+		if (row->argument == required_argument)
+			shorts[used++] = ':';
+	}
+	shorts[used] = '\0';
+	optind = 0; /* glibc: start anew */
+	opterr = 0;
+	while ((c = getopt_long(argc, argv, shorts, longs, NULL)) != -1) {
+		ret = c == '?' || c == ':' ? refuse(verb, c, argv) : take_option(o, c, optarg);
+		if (ret)
+			return ret;
+	}
+	o->argc = argc - optind;
+	o->argv = argv + optind;
+	return check(o);
+}
+
+void weir_cli_options_free(struct weir_cli_options *o)
+{
+	free(o->words);
+	weir_filter_free(o->filter);
+}

@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: GPL-2.0
+/* show.c - flows for people (a table), for programs (JSON lines), for spreadsheets (CSV). */
+#include <errno.h>
+#include <inttypes.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/cli/json.h"
+#include "daemon/common/clock.h"
+#include "daemon/common/text.h"
+
+struct weir_cli_flows_out {
+	const struct weir_cli_options *options;
+	struct weir_cli_table *table;
+	bool with_node, live, failed;
+};
+
+const char *weir_cli_show_number(uint64_t value, bool exact, char *text, size_t text_bytes)
+{
+	if (!exact)
+		return weir_text_quantity(value, text, text_bytes);
+	snprintf(text, text_bytes, "%" PRIu64, value);
+	return text;
+}
+
+static const char *const end_words[] = {
+	[WEIR_END_NONE] = "",	       [WEIR_END_IDLE] = "idle",
+	[WEIR_END_ACTIVE] = "active",  [WEIR_END_DETECTED] = "tcp",
+	[WEIR_END_FORCED] = "flushed", [WEIR_END_NO_RESOURCES] = "evicted",
+};
+
+static const char *end_word(uint8_t reason)
+{
+	return reason < sizeof(end_words) / sizeof(end_words[0]) ? end_words[reason] : "?";
+}
+
+struct weir_cli_flows_out *weir_cli_show_begin(const struct weir_cli_options *o, bool with_node,
+					       bool live)
+{
+	struct weir_cli_flows_out *out = calloc(1, sizeof(*out));
+	char columns[256];
+
+	if (!out)
+		return NULL;
+	out->options = o;
+	out->with_node = with_node;
+	out->live = live;
+	if (o->csv)
+		printf("%sstart,end,proto,src,sport,dst,dport,packets,bytes,tcp_flags,tos,in_if,"
+		       "out_if,"
+		       "vlan,end_reason,observed,min_ttl,retransmitted,out_of_order\n",
+		       with_node ? "node," : "");
+	if (o->csv || o->json)
+		return out;
+	snprintf(columns, sizeof(columns),
+		 "%sLAST|>DURATION|PROTO|SOURCE|DESTINATION|IN|OUT|FLAGS|>PACKETS|>BYTES%s",
+		 with_node ? "NODE|" : "", live ? "" : "|END");
+	out->table = weir_cli_table_new(stdout, columns);
+	if (!out->table) {
+		free(out);
+		return NULL;
+	}
+	return out;
+}
+
+/* "10.0.0.1:443", "[2001:db8::1]:443", "10.0.0.1", "10.0.0.1 echo-request". */
+static const char *end_point(const struct weir_flow *f, bool destination, char *text, size_t bytes)
+{
+	char address[WEIR_TEXT_ADDRESS], icmp[32];
+	unsigned port = destination ? f->dst_port : f->src_port;
+
+	weir_text_address(destination ? f->dst_addr : f->src_addr, f->ip_version, address,
+			  sizeof(address));
+	if (weir_fields_has_ports(f->protocol))
+		snprintf(text, bytes, f->ip_version == 6 ? "[%s]:%u" : "%s:%u", address, port);
+	else if (destination && (f->protocol == IPPROTO_ICMP || f->protocol == IPPROTO_ICMPV6))
+		snprintf(text, bytes, "%s %s", address,
+			 weir_fields_icmp_text(f->protocol, f->dst_port, icmp, sizeof(icmp)));
+	else
+		snprintf(text, bytes, "%s", address);
+	return text;
+}
+
+static void interface_cell(struct weir_cli_table *t, const char *name, uint32_t index)
+{
+	char text[16];
+
+	if (index == 0)
+		weir_cli_table_cell(t, "local");
+	else if (name[0])
+		weir_cli_table_cell(t, name);
+	else {
+		snprintf(text, sizeof(text), "if%u", index);
+		weir_cli_table_cell(t, text);
+	}
+}
+
+static uint64_t duration(const struct weir_flow *f)
+{
+	return f->end_ns > f->start_ns ? f->end_ns - f->start_ns : 0;
+}
+
+static void put_row(struct weir_cli_flows_out *out, const struct weir_cli_flow *flow)
+{
+	const struct weir_flow *f = &flow->flow;
+	struct weir_cli_table *t = out->table;
+	char text[96];
+
+	if (out->with_node)
+		weir_cli_table_cell(t, flow->node);
+	weir_clock_text(f->end_ns, text, sizeof(text));
+	text[strcspn(text, "Z")] = '\0';
+	if (strchr(text, 'T'))
+		*strchr(text, 'T') = ' ';
+	weir_cli_table_cell(t, text);
+	weir_cli_table_cell(t, weir_clock_duration_text(duration(f), text, sizeof(text)));
+	weir_cli_table_cell(t, weir_text_protocol(f->protocol, text, sizeof(text)));
+	weir_cli_table_cell(t, end_point(f, false, text, sizeof(text)));
+	weir_cli_table_cell(t, end_point(f, true, text, sizeof(text)));
+	interface_cell(t, flow->in_name, f->in_ifindex);
+	interface_cell(t, flow->out_name, f->out_ifindex);
+	weir_cli_table_cell(t, f->protocol == IPPROTO_TCP
+				       ? weir_text_tcp_flags(f->tcp_flags, text, sizeof(text))
+				       : "-");
+	weir_cli_table_number(t, f->packets, out->options->exact);
+	weir_cli_table_number(t, f->bytes, out->options->exact);
+	if (!out->live)
+		weir_cli_table_cell(t, end_word(f->end_reason));
+}
+
+/* Names come from configuration: quoted, quotes doubled (RFC 4180). */
+static void put_quoted(const char *text)
+{
+	putchar('"');
+	for (; *text; text++) {
+		if (*text == '"')
+			putchar('"');
+		putchar((unsigned char)*text < ' ' ? '?' : *text);
+	}
+	putchar('"');
+}
+
+static void put_csv(const struct weir_cli_flows_out *out, const struct weir_cli_flow *flow)
+{
+	const struct weir_flow *f = &flow->flow;
+	char start[40], end[40], proto[16], src[WEIR_TEXT_ADDRESS], dst[WEIR_TEXT_ADDRESS],
+		flags[16];
+
+	if (out->with_node) {
+		put_quoted(flow->node);
+		putchar(',');
+	}
+	printf("%s,%s,%s,%s,%u,%s,%u,%" PRIu64 ",%" PRIu64 ",%s,%u,%u,%u,%u,%u,%u,%u,%u,%u\n",
+	       weir_clock_text(f->start_ns, start, sizeof(start)),
+	       weir_clock_text(f->end_ns, end, sizeof(end)),
+	       weir_text_protocol(f->protocol, proto, sizeof(proto)),
+	       weir_text_address(f->src_addr, f->ip_version, src, sizeof(src)), f->src_port,
+	       weir_text_address(f->dst_addr, f->ip_version, dst, sizeof(dst)), f->dst_port,
+	       (uint64_t)f->packets, (uint64_t)f->bytes,
+	       weir_text_tcp_flags(f->tcp_flags, flags, sizeof(flags)), f->tos, f->in_ifindex,
+	       f->out_ifindex, f->vlan_id, f->end_reason, f->observed, f->min_ttl, f->retransmitted,
+	       f->out_of_order);
+}
+
+void weir_cli_show_flow(struct weir_cli_flows_out *out, const struct weir_cli_flow *flow)
+{
+	if (out->table)
+		put_row(out, flow);
+	else if (out->options->csv)
+		put_csv(out, flow);
+	else if (weir_cli_json_print(weir_cli_json_flow(flow, out->with_node, out->live), true))
+		out->failed = true;
+}
+
+int weir_cli_show_end(struct weir_cli_flows_out *out)
+{
+	int ret = out->failed ? -ENOMEM : 0;
+
+	if (out->table && weir_cli_table_end(out->table))
+		ret = -ENOMEM;
+	free(out);
+	return ret;
+}
