@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "daemon/common/clock.h"
+#include "daemon/common/conf.h"
+#include "daemon/common/log.h"
+#include "daemon/node/node.h"
+
+#define SECOND WEIR_NS_PER_SECOND
+#define AT(member) offsetof(struct weir_node_config, member)
+
+static const char path_default[] = "/etc/weir/node.conf";
+
+static const struct weir_conf_key keys[] = {
+	{"node", "name", WEIR_CONF_STRING, AT(name), 0, 0, "of this node; default: the host name"},
+	{"node", "state", WEIR_CONF_STRING, AT(state), 0, 0, "folder of the store"},
+	{"node", "socket", WEIR_CONF_STRING, AT(socket), 0, 0, "where weir finds this node"},
+	{"node", "interval", WEIR_CONF_DURATION, AT(interval_ns), SECOND, 3600 * SECOND,
+	 "what one summary covers; the same on all nodes"},
+	{"node", "commit", WEIR_CONF_DURATION, AT(commit_ns), SECOND / 100, 60 * SECOND,
+	 "records are on disk at most this long after the kernel sent them"},
+	{"node", "min_free", WEIR_CONF_BYTES, AT(min_free_bytes), 0, 0,
+	 "do not store while the file system has less room than this"},
+	{"node", "summary_top", WEIR_CONF_COUNT, AT(summary_top), 1, 20000,
+	 "exact keys per dimension that masters get"},
+	{"node", "spool_segments", WEIR_CONF_COUNT, AT(spool_segments), 0, 0,
+	 "summaries kept for masters that are away, the oldest go first; 0: all"},
+	{"kernel", "configure", WEIR_CONF_BOOL, AT(configure_kernel), 0, 0,
+	 "set what follows, and switch metering on"},
+	{"kernel", "active_timeout", WEIR_CONF_DURATION, AT(active_timeout_ns), SECOND / 10,
+	 86400 * SECOND, "a flow that goes on is reported this often"},
+	{"kernel", "idle_timeout", WEIR_CONF_DURATION, AT(idle_timeout_ns), SECOND / 10,
+	 3600 * SECOND, "a flow without packets ends after this"},
+	{"kernel", "fin_timeout", WEIR_CONF_DURATION, AT(fin_timeout_ns), 0, 600 * SECOND,
+	 "a TCP connection that was closed ends after this"},
+	{"kernel", "table_flows", WEIR_CONF_COUNT, AT(table_flows), 0, UINT32_MAX,
+	 "flows per CPU; 0: the module's default"},
+	{"kernel", "log_batches", WEIR_CONF_COUNT, AT(log_batches), 0, UINT32_MAX,
+	 "batches per CPU the kernel keeps for us; 0: the module's default"},
+	{"master *", "address", WEIR_CONF_STRING, offsetof(struct weir_node_master, address), 0, 0,
+	 "host:port to replicate to"},
+	{NULL, NULL, 0, 0, 0, 0, NULL},
+};
+
+static int set_defaults(struct weir_node_config *config)
+{
+	char host[256];
+
+	*config = (struct weir_node_config){
+		.state = strdup("/var/lib/weir/node"),
+		.socket = strdup("/run/weir/node.sock"),
+		.interval_ns = 10 * SECOND,
+		.commit_ns = SECOND,
+		.min_free_bytes = 256 << 20,
+		.summary_top = 1000,
+		/* A week of intervals of 10 s. */
+		.spool_segments = 7 * 8640,
+		.configure_kernel = true,
+		.active_timeout_ns = 60 * SECOND,
+		.idle_timeout_ns = 15 * SECOND,
+		.fin_timeout_ns = 2 * SECOND,
+	};
+	if (gethostname(host, sizeof(host)))
+		strcpy(host, "localhost");
+	host[sizeof(host) - 1] = '\0';
+	config->name = strdup(host);
+	return config->name && config->state && config->socket ? 0 : -ENOMEM;
+}
+
+static void *open_master(void *into, const char *section, const char *name, char *error,
+			 size_t error_bytes)
+{
+	struct weir_node_config *config = into;
+	struct weir_node_master *master;
+
+	if (config->masters == WEIR_NODE_MASTERS_MAX) {
+		snprintf(error, error_bytes, "[%s %s]: at most %d masters", section, name,
+			 WEIR_NODE_MASTERS_MAX);
+		return NULL;
+	}
+	master = &config->master[config->masters];
+	master->name = strdup(name);
+	if (!master->name) {
+		snprintf(error, error_bytes, "no memory");
+		return NULL;
+	}
+	config->masters++;
+	return master;
+}
+
+static int check(const char *path, const struct weir_node_config *config)
+{
+	for (unsigned i = 0; i < config->masters; i++) {
+		if (config->master[i].address)
+			continue;
+		weir_log_error("%s: [master %s] has no address (such as address = 192.0.2.1:4740)",
+			       path, config->master[i].name);
+		return -EINVAL;
+	}
+	if (!*config->name || !*config->state || !*config->socket) {
+		weir_log_error("%s: name, state and socket must not be empty", path);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+int weir_config_read(const char *path, struct weir_node_config *config)
+{
+	char error[512] = "";
+	int ret = set_defaults(config);
+
+	if (ret) {
+		weir_config_free(config);
+		return ret;
+	}
+	if (!path && access(path_default, F_OK))
+		return 0;
+	if (!path)
+		path = path_default;
+	ret = weir_conf_read(path, keys, open_master, config, error, sizeof(error));
+	if (ret)
+		weir_log_error("%s%s%s", *error ? error : path, *error ? "" : ": ",
+			       *error ? "" : strerror(-ret));
+	else
+		ret = check(path, config);
+	if (ret)
+		weir_config_free(config);
+	return ret;
+}
+
+void weir_config_free(struct weir_node_config *config)
+{
+	free(config->name);
+	free(config->state);
+	free(config->socket);
+	for (unsigned i = 0; i < config->masters; i++) {
+		free(config->master[i].name);
+		free(config->master[i].address);
+	}
+	memset(config, 0, sizeof(*config));
+}
+
+void weir_config_print(void)
+{
+	struct weir_node_config config;
+
+	if (!set_defaults(&config))
+		weir_conf_print(keys, &config);
+	weir_config_free(&config);
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * position.h - the arithmetic of the place in the kernel's stream: what is
+ * next, what is missing, whether the kernel's sums agree with ours. Pure.
+ */
+#ifndef WEIR_NODE_POSITION_H
+#define WEIR_NODE_POSITION_H
+
+#include "daemon/node/kernel.h"
+#include "daemon/store/store.h"
+
+enum weir_position_verdict {
+	WEIR_POSITION_NEXT, /* the batch that was expected */
+	WEIR_POSITION_AGAIN, /* one we have already: pass over */
+	WEIR_POSITION_GAP, /* one was skipped without a word: subscribe again, the kernel has it */
+	WEIR_POSITION_FOREIGN, /* of another instance */
+};
+
+/* The subscription starts as @start says. Returns whether it is a new instance. */
+bool weir_position_start(struct weir_store_position *position,
+			 const struct weir_kernel_start *start);
+/* @expected is start->seq, then one more for every batch accepted. */
+enum weir_position_verdict weir_position_check(const struct weir_store_position *position,
+					       uint64_t expected,
+					       const struct weir_kernel_event *batch);
+/**
+ * weir_position_accept - @batch, with records that sum up to @totals, was taken.
+ * Batches between the position and this one are counted as missing; only
+ * weir_position_start() can have announced them. -EPROTO: the kernel's
+ * sums differ from ours though nothing is missing; the difference is
+ * counted as missing as far as it is positive.
+ */
+int weir_position_accept(struct weir_store_position *position,
+			 const struct weir_kernel_event *batch,
+			 const struct weir_totals *totals);
+/* The instance is over: what it numbered beyond the position is missing. Returns how many batches. */
+uint64_t weir_position_end(struct weir_store_position *position,
+			   const struct weir_kernel_event *end);
+
+#endif
