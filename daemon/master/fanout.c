@@ -147,6 +147,7 @@ static void ask_session(void *arg, struct weir_session *session,
 	if (!leg)
 		return;
 	leg->connected = true;
+	memcpy(leg->epoch, state->epoch, sizeof(leg->epoch));
 	call->line[call->legs - 1] = (struct line){session, ++start->fanout->next_id};
 	call->open++;
 	call->ask->id = start->fanout->next_id;

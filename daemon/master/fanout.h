@@ -13,6 +13,7 @@
 
 struct weir_leg {
 	uint8_t node_id[WEIR_KEEP_ID_BYTES];
+	uint8_t epoch[WEIR_KEEP_ID_BYTES]; /* of the store that answers, if connected */
 	char name[WEIR_KEEP_NAME_BYTES];
 	bool connected;	 /* it was asked */
 	bool answered;	 /* all of its answer is here */
@@ -35,11 +36,11 @@ void weir_fanout_free(struct weir_fanout *fanout);
 /**
  * weir_fanout_ask - ask the connected nodes that @ask names (none: all).
  *
- * Calls @part in this thread for each Part, in the order of its leg. Known nodes that are not
+ * Calls @part in this thread for each Part, in the order of its leg; it may take what is in it. Known nodes that are not
  * connected get a leg as well. *@legs is filled, free it with weir_legs_free().
  * -ECANCELED; an error of @part stops the question and is the result.
  */
-typedef int weir_fanout_part(void *arg, size_t leg, const Weir__Wire__Part *part);
+typedef int weir_fanout_part(void *arg, size_t leg, Weir__Wire__Part *part);
 int weir_fanout_ask(struct weir_fanout *fanout, const Weir__Wire__Ask *ask,
 		    const atomic_bool *cancel, weir_fanout_part *part, void *arg,
 		    struct weir_legs *legs);

@@ -106,7 +106,7 @@ int weir_view_add_segment(struct weir_view *view, const char *fields,
 	weir_totals_add(&view->unlisted, &totals);
 	if (!is_zero(&totals))
 		view->most_groups = larger(view->most_groups, 1);
-	return 0;
+	return 1;
 }
 
 int weir_view_add_exact(struct weir_view *view, const uint8_t *key,

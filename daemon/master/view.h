@@ -33,7 +33,7 @@ struct weir_view_result {
 int weir_view_new(unsigned key_bytes, size_t max_groups, struct weir_view **view);
 void weir_view_free(struct weir_view *view);
 /* Add dimension @fields of @segment. A segment without it, or with one that cannot be read,
- * is a list that names nothing and leaves out everything. -ENOMEM, -E2BIG. */
+ * is a list that names nothing and leaves out everything: then 1. -ENOMEM, -E2BIG. */
 int weir_view_add_segment(struct weir_view *view, const char *fields,
 			  const Weir__Wire__Segment *segment);
 /* Add one key of a list that is complete. */

@@ -274,20 +274,22 @@ static void take_welcome(struct link *link, const Weir__Wire__Welcome *welcome)
 
 static void take_ack(struct link *link, const Weir__Wire__Ack *ack)
 {
+	if (ack->applied != WEIR__WIRE__APPLIED__APPLIED_NOW &&
+	    ack->applied != WEIR__WIRE__APPLIED__APPLIED_BEFORE) {
+		if (!link->pushing)
+			return; /* it was in flight behind the rejected one */
+		link->pushing = false;
+		set_state(link, true, "rejected segment %llu: %s", (unsigned long long)ack->seq,
+			  ack->reason);
+		arm(link, REJECTED_SECONDS * 1000);
+		return;
+	}
 	if (ack->seq != link->acked_seq + 1 || ack->seq >= link->next_seq) {
 		if (link->pushing)
 			weir_channel_fail(link->channel,
 					  "acknowledged segment %llu out of turn, %llu was next",
 					  (unsigned long long)ack->seq,
 					  (unsigned long long)link->acked_seq + 1);
-		return;
-	}
-	if (ack->applied != WEIR__WIRE__APPLIED__APPLIED_NOW &&
-	    ack->applied != WEIR__WIRE__APPLIED__APPLIED_BEFORE) {
-		link->pushing = false;
-		set_state(link, true, "rejected segment %llu: %s", (unsigned long long)ack->seq,
-			  ack->reason);
-		arm(link, REJECTED_SECONDS * 1000);
 		return;
 	}
 	set_acked(link, ack->seq);

@@ -1,0 +1,419 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * reply_top.c - the largest of the cluster.
+ *
+ * Without a filter and a time, the summaries kept here are tried first: if they prove the
+ * answer, no node is asked. Else the connected nodes are asked for all their groups, which
+ * is exact. What they cannot answer (nodes that are away or late, stores that were
+ * there before) is added from summaries as bounds if there is no filter, and is named
+ * as missing in any case.
+ *
+ * Summaries know when records reached the node's store, not when flows were alive, and only whole
+ * intervals. So they never answer for a time alone, and the answer says where they were used.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/common/clock.h"
+#include "daemon/master/reply.h"
+#include "daemon/master/view.h"
+#include "daemon/query/fields.h"
+#include "daemon/wire/convert.h"
+#include "daemon/wire/frame.h"
+
+enum {
+	LINES_A_PART = 4096,
+	LEG_GROUPS_MAX = 1000000, /* what a node answers at most */
+};
+
+struct top {
+	struct weir_master *master;
+	struct weir_job *job;
+	const Weir__Wire__Ask *ask;
+	struct weir_fields fields;
+	char words[256]; /* the fields as a summary names them */
+	uint64_t from_ns, to_ns;
+	struct weir_view *view;
+	struct weir_ending ending;
+	struct weir_aggregate **leg; /* what each node sent so far */
+	size_t legs;
+	/* of the summaries used */
+	uint64_t lacking; /* segments without this dimension */
+	uint64_t used;
+	uint64_t oldest_end_ns, newest_end_ns; /* over streams */
+	struct weir_totals summed;
+};
+
+static int add_segment(void *arg, uint64_t seq, const void *body, size_t body_bytes)
+{
+	struct top *top = arg;
+	Weir__Wire__Segment *segment =
+		weir_frame_unpack(&weir__wire__segment__descriptor, body, body_bytes);
+	struct weir_totals totals;
+	int result;
+
+	if (!segment)
+		return -EBADMSG;
+	totals = weir_convert_totals_get(segment->totals);
+	weir_totals_add(&top->summed, &totals);
+	result = weir_view_add_segment(top->view, top->words, segment);
+	weir__wire__segment__free_unpacked(segment, NULL);
+	if (result < 0)
+		return result;
+	top->lacking += (uint64_t)result;
+	top->used++;
+	return 0;
+}
+
+static int add_stream(struct top *top, const struct weir_keep_stream *stream)
+{
+	if (!top->oldest_end_ns || stream->last_end_ns < top->oldest_end_ns)
+		top->oldest_end_ns = stream->last_end_ns;
+	if (stream->last_end_ns > top->newest_end_ns)
+		top->newest_end_ns = stream->last_end_ns;
+	if (stream->missing_segments)
+		weir_ending_missing(&top->ending, stream->name,
+				    "%llu of its segments never came here: %llu packets, %llu bytes "
+				    "are not counted",
+				    (unsigned long long)stream->missing_segments,
+				    (unsigned long long)stream->missing.packets,
+				    (unsigned long long)stream->missing.bytes);
+	return weir_keep_scan(top->master->keep, stream->index, top->from_ns, top->to_ns,
+			      weir_job_cancelled(top->job), add_segment, top);
+}
+
+static int send_lines(struct top *top, const struct weir_view_line *lines, size_t count,
+		      const struct weir_view_result *last)
+{
+	Weir__Wire__Totals *totals = calloc(2 * count + 1, sizeof(*totals));
+	Weir__Wire__Line *line = calloc(count + 1, sizeof(*line));
+	Weir__Wire__Line **pointer = calloc(count + 1, sizeof(*pointer));
+	Weir__Wire__Part part = WEIR__WIRE__PART__INIT;
+	Weir__Wire__Top message = WEIR__WIRE__TOP__INIT;
+	Weir__Wire__Totals rest;
+	int result = totals && line && pointer ? 0 : -ENOMEM;
+
+	for (size_t i = 0; i < count && !result; i++) {
+		pointer[i] = &line[i];
+		weir__wire__line__init(&line[i]);
+		line[i].key.data = (uint8_t *)lines[i].key;
+		line[i].key.len = top->fields.key_bytes;
+		line[i].low = &totals[2 * i];
+		weir_convert_totals_put(&totals[2 * i], &lines[i].low);
+		if (weir_totals_equal(&lines[i].low, &lines[i].high))
+			continue;
+		line[i].high = &totals[2 * i + 1];
+		weir_convert_totals_put(&totals[2 * i + 1], &lines[i].high);
+	}
+	message.n_lines = count;
+	message.lines = pointer;
+	message.exact = last->exact;
+	message.rest_groups = last->rest_groups;
+	weir_convert_totals_put(&rest, &last->rest);
+	message.rest = &rest;
+	part.top = &message;
+	if (!result)
+		result = weir_job_part(top->job, &part);
+	free(totals);
+	free(line);
+	free(pointer);
+	return result;
+}
+
+/* Every Part carries the same rest: that of the whole answer. */
+static int send_result(struct top *top, const struct weir_view_result *result)
+{
+	size_t sent = 0;
+	int error = 0;
+
+	do {
+		size_t n = result->count - sent;
+
+		if (n > LINES_A_PART)
+			n = LINES_A_PART;
+		error = send_lines(top, result->lines + sent, n, result);
+		sent += n;
+	} while (!error && sent < result->count);
+	return error;
+}
+
+static int get_result(struct top *top, struct weir_view_result *result)
+{
+	size_t limit = top->ask->limit ? top->ask->limit : SIZE_MAX;
+
+	return weir_view_result(top->view, (enum weir_order)top->ask->order, limit, result);
+}
+
+static int renew_view(struct top *top)
+{
+	weir_view_free(top->view);
+	top->view = NULL;
+	top->lacking = 0;
+	top->used = 0;
+	top->oldest_end_ns = 0;
+	top->newest_end_ns = 0;
+	memset(&top->summed, 0, sizeof(top->summed));
+	free(top->ending.missing);
+	free(top->ending.note);
+	memset(&top->ending, 0, sizeof(top->ending));
+	return weir_view_new(top->fields.key_bytes, WEIR_REPLY_GROUPS_MAX, &top->view);
+}
+
+static void note_summaries(struct top *top)
+{
+	char oldest[40], newest[40];
+
+	weir_ending_note(&top->ending,
+			 "from summaries, complete to %s; the node that is ahead is at %s",
+			 weir_clock_text(top->oldest_end_ns, oldest, sizeof(oldest)),
+			 weir_clock_text(top->newest_end_ns, newest, sizeof(newest)));
+}
+
+/* 1: the summaries prove the answer, and it was sent. 0: they do not. */
+static int try_summaries(struct top *top)
+{
+	struct weir_keep_stream *streams;
+	struct weir_view_result found;
+	size_t count;
+	int result = weir_keep_streams(top->master->keep, &streams, &count);
+
+	if (result)
+		return result;
+	result = renew_view(top);
+	for (size_t i = 0; i < count && !result; i++)
+		if (weir_reply_is_asked(top->ask, streams[i].name))
+			result = add_stream(top, &streams[i]);
+	free(streams);
+	if (result || !top->used || top->lacking)
+		return result;
+	result = get_result(top, &found);
+	if (result)
+		return result;
+	if (found.exact) {
+		top->ending.matched = top->summed;
+		note_summaries(top);
+		result = send_result(top, &found);
+		if (!result)
+			result = 1;
+	}
+	free(found.lines);
+	return result;
+}
+
+static int make_leg(struct top *top, size_t leg)
+{
+	if (leg >= top->legs) {
+		struct weir_aggregate **grown = realloc(top->leg, (leg + 1) * sizeof(*grown));
+
+		if (!grown)
+			return -ENOMEM;
+		memset(grown + top->legs, 0, (leg + 1 - top->legs) * sizeof(*grown));
+		top->leg = grown;
+		top->legs = leg + 1;
+	}
+	if (top->leg[leg])
+		return 0;
+	return weir_aggregate_new(top->fields.key_bytes, LEG_GROUPS_MAX, &top->leg[leg]);
+}
+
+/* Kept apart until the node has finished: half an answer must not count. */
+static int take_part(void *arg, size_t leg, Weir__Wire__Part *part)
+{
+	struct top *top = arg;
+	int result = make_leg(top, leg);
+
+	if (result || !part->top)
+		return result;
+	for (size_t i = 0; i < part->top->n_lines && !result; i++) {
+		const Weir__Wire__Line *line = part->top->lines[i];
+		struct weir_totals totals = weir_convert_totals_get(line->low);
+
+		if (line->key.len != top->fields.key_bytes)
+			return -EBADMSG;
+		result = weir_aggregate_add(top->leg[leg], line->key.data, &totals);
+	}
+	return result;
+}
+
+static int merge_leg(struct top *top, const struct weir_aggregate *aggregate)
+{
+	struct weir_group *groups;
+	size_t count;
+	int result = weir_aggregate_top(aggregate, WEIR_BY_BYTES, SIZE_MAX, &groups, &count, NULL);
+
+	if (result)
+		return result;
+	for (size_t i = 0; i < count && !result; i++)
+		result = weir_view_add_exact(top->view, groups[i].key, &groups[i].totals);
+	free(groups);
+	return result;
+}
+
+static int merge_answered(struct top *top, const struct weir_legs *legs)
+{
+	int result = 0;
+
+	for (size_t i = 0; i < legs->count && !result; i++) {
+		if (!legs->leg[i].answered)
+			continue;
+		weir_totals_add(&top->ending.matched, &legs->leg[i].matched);
+		top->ending.blocks_read += legs->leg[i].blocks_read;
+		top->ending.blocks_damaged += legs->leg[i].blocks_damaged;
+		if (i < top->legs && top->leg[i])
+			result = merge_leg(top, top->leg[i]);
+	}
+	return result;
+}
+
+static const struct weir_leg *leg_of(const struct weir_legs *legs, const uint8_t *node_id)
+{
+	for (size_t i = 0; i < legs->count; i++)
+		if (!memcmp(legs->leg[i].node_id, node_id, WEIR_KEEP_ID_BYTES))
+			return &legs->leg[i];
+	return NULL;
+}
+
+/* A stream whose records no node answered for. */
+static int fill_in(struct top *top, const struct weir_keep_stream *stream,
+		   const struct weir_leg *leg)
+{
+	const char *why = leg && !leg->answered ? leg->reason : "of an earlier store of this node";
+	uint64_t used = top->used;
+	char text[40];
+	int result;
+
+	if (*top->ask->filter) {
+		weir_ending_missing(&top->ending, stream->name,
+				    "%s; summaries cannot be filtered: none of it is counted", why);
+		return 0;
+	}
+	result = add_stream(top, stream);
+	if (result || (used == top->used && leg && leg->answered))
+		return result; /* nothing of the earlier store is in this time */
+	weir_ending_missing(&top->ending, stream->name,
+			    "%s; bounded by its summaries to %s%s", why,
+			    weir_clock_text(stream->last_end_ns, text, sizeof(text)),
+			    top->ask->from_ns || top->ask->to_ns ?
+				    ", whole intervals by when records were stored" :
+				    "");
+	return 0;
+}
+
+static int merge_legs(struct top *top, const struct weir_legs *legs)
+{
+	struct weir_keep_stream *streams;
+	size_t count;
+	int result = weir_keep_streams(top->master->keep, &streams, &count);
+
+	if (result)
+		return result;
+	result = merge_answered(top, legs);
+	for (size_t i = 0; i < count && !result; i++) {
+		const struct weir_leg *leg = leg_of(legs, streams[i].node_id);
+
+		if (!leg && !weir_reply_is_asked(top->ask, streams[i].name))
+			continue;
+		if (leg && leg->answered && !memcmp(leg->epoch, streams[i].epoch, WEIR_KEEP_ID_BYTES))
+			continue;
+		result = fill_in(top, &streams[i], leg);
+	}
+	free(streams);
+	weir_totals_add(&top->ending.matched, &top->summed);
+	/* Nodes without any segment here have nothing to fall back to. */
+	for (size_t i = 0; i < legs->count; i++) {
+		struct weir_keep_stream stream;
+
+		if (!legs->leg[i].answered && legs->leg[i].connected &&
+		    weir_keep_stream(top->master->keep, legs->leg[i].node_id, legs->leg[i].epoch,
+				     &stream))
+			weir_ending_missing(&top->ending, legs->leg[i].name, "%s",
+					    legs->leg[i].reason);
+	}
+	return result;
+}
+
+static int ask_nodes(struct top *top)
+{
+	Weir__Wire__Ask to_nodes = *top->ask;
+	struct weir_view_result found;
+	struct weir_legs legs;
+	int result = renew_view(top);
+
+	if (result)
+		return result;
+	to_nodes.partial = true;
+	to_nodes.limit = 0;
+	result = weir_fanout_ask(top->master->fanout, &to_nodes, weir_job_cancelled(top->job),
+				 take_part, top, &legs);
+	if (result)
+		return result;
+	if (weir_ending_fault(top->job, &legs)) {
+		weir_legs_free(&legs);
+		return 1;
+	}
+	result = merge_legs(top, &legs);
+	weir_legs_free(&legs);
+	if (!result)
+		result = get_result(top, &found);
+	if (result)
+		return result;
+	/* What is missing altogether could be anything. */
+	if (top->ending.missings)
+		found.exact = false;
+	result = send_result(top, &found);
+	free(found.lines);
+	return result;
+}
+
+static int prepare(struct top *top)
+{
+	const char *word = "";
+
+	if (weir_fields_parse(top->ask->fields, &top->fields, &word) < 0) {
+		weir_job_fail(top->job, -EINVAL, 0, "\"%s\" is not a field; %s", word,
+			      weir_fields_words());
+		return -EINVAL;
+	}
+	for (unsigned i = 0; i < top->fields.count; i++) {
+		size_t used = strlen(top->words);
+
+		snprintf(top->words + used, sizeof(top->words) - used, "%s%s", i ? "," : "",
+			 weir_fields_word(&top->fields, i));
+	}
+	top->from_ns = top->ask->from_ns;
+	top->to_ns = top->ask->to_ns ? top->ask->to_ns : UINT64_MAX;
+	return 0;
+}
+
+static void free_top(struct top *top)
+{
+	for (size_t i = 0; i < top->legs; i++)
+		weir_aggregate_free(top->leg[i]);
+	free(top->leg);
+	weir_view_free(top->view);
+	free(top->ending.missing);
+	free(top->ending.note);
+}
+
+void weir_reply_top(struct weir_job *job, const Weir__Wire__Ask *ask, struct weir_master *master)
+{
+	struct top top = {.master = master, .job = job, .ask = ask};
+	int result = 0;
+
+	if (prepare(&top))
+		return;
+	if (!*ask->filter && !ask->from_ns && !ask->to_ns)
+		result = try_summaries(&top);
+	if (result == 1)
+		weir_ending_send(&top.ending, job, 0);
+	if (result == 0) {
+		result = ask_nodes(&top);
+		if (result == 0)
+			weir_ending_send(&top.ending, job, 0);
+	}
+	if (result < 0)
+		weir_ending_send(&top.ending, job, result);
+	free_top(&top);
+}
