@@ -10,7 +10,7 @@
  * and the workqueue runs it elsewhere when that CPU is offline.
  *
  * A flow that is due while the log is full stays where it is and keeps
- * counting. The cursor waits there for an acknowledgement.
+ * counting. The cursor waits there for an acknowledgment.
  */
 
 #include <linux/jiffies.h>

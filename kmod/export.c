@@ -14,7 +14,7 @@
  *
  * Sending is unicast to the owner's port, up to a window of unacknowledged
  * batches. When the owner's socket buffer is full we keep the batch and try again
- * at its next acknowledgement or at the next tick; never in a loop. When the port
+ * at its next acknowledgment or at the next tick; never in a loop. When the port
  * is gone the stream is released and metering goes on. A slow reader therefore
  * loses nothing: the log fills, expiry stops, flows stay longer in the table,
  * and what is lost in the end is counted by the cache.
@@ -396,7 +396,7 @@ static u64 finish_round(struct weir_meter *m, bool *progress)
 	weir_expire_flush(m, &moved, &left);
 	weir_expire_seal(m);
 	number_all(m);
-	s->window = U32_MAX;	/* there will be no more acknowledgements to wait for */
+	s->window = U32_MAX;	/* there will be no more acknowledgments to wait for */
 	send_all(m);
 	*progress = moved || s->sent_seq != sent;
 	/*

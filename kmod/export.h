@@ -62,7 +62,7 @@ void weir_export_destroy(struct weir_meter *m);
 /* Have sealed batches numbered and sent. Any context. */
 void weir_export_kick(struct weir_meter *m);
 
-/* Something is left that only time or an acknowledgement can move. */
+/* Something is left that only time or an acknowledgment can move. */
 bool weir_export_waiting(const struct weir_meter *m);
 
 /**

@@ -200,6 +200,7 @@ static unsigned int meter(void *priv, struct sk_buff *skb, const struct nf_hook_
 	else
 		skip(c, reason, skb);
 	sealed = c->sealed;
+	c->sealed = false;
 	spin_unlock(&c->lock);
 	if (unlikely(sealed))
 		weir_expire_kick(c);

@@ -11,7 +11,7 @@
  *
  * Switching off, in this order: hooks, grace period, expiry, table to log, log
  * to owner, END, references, memory. Everything but the last two steps happens
- * while the instance can still be found, so that acknowledgements and
+ * while the instance can still be found, so that acknowledgments and
  * statistics work to the end.
  */
 
@@ -210,7 +210,8 @@ int weir_net_start(struct weir_net *wn, struct netlink_ext_ack *extack)
 	if (READ_ONCE(exiting))
 		return -ENODEV;
 	if (!fits_memory(&wn->config)) {
-		NL_SET_ERR_MSG_MOD(extack, "tables and logs of this size need over half of the free memory");
+		NL_SET_ERR_MSG_MOD(extack,
+				   "tables and logs of this size need over half of the free memory");
 		return -ENOMEM;
 	}
 	m = meter_alloc(wn);

@@ -41,7 +41,8 @@ static struct weir_meter *running(struct genl_info *info)
 	struct weir_meter *m = weir_meter_get(weir_net_get(genl_info_net(info)));
 
 	if (!m)
-		NL_SET_ERR_MSG_MOD(info->extack, "metering is off in this network namespace; SET_CONFIG ENABLED = 1 starts it");
+		NL_SET_ERR_MSG_MOD(info->extack,
+				   "metering is off here; SET_CONFIG with ENABLED = 1 starts it");
 	return m;
 }
 

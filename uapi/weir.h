@@ -58,7 +58,12 @@
  *               (last number given), NUMBERED (totals of 1..SEQ), LOST. All that
  *               was in the table was moved to the log before. A subscriber that
  *               holds fewer than SEQ batches after END has lost the difference
- *               and can name it exactly.
+ *               and can name it exactly. LOST here is what got no number, so
+ *               that SEEN = NUMBERED + LOST holds at the end; batches that have
+ *               one and were not acknowledged are the subscriber's to judge.
+ *               While it lasts, at most some 2 seconds, ACK still works; when
+ *               the module goes away the family may be gone (-ENOENT) before
+ *               END has been read.
  *
  * The ledger
  *   For every CPU, at any moment and exactly, for packets and for bytes:
@@ -81,7 +86,11 @@
  *               OWNER (netlink port of the subscriber, 0 for none), MEMORY
  *               (bytes held), TABLE_FLOWS and LOG_BATCHES (capacity over all
  *               CPUs), CPUS, UPTIME_NS, CLOCK_OFFSET_NS, NETNS (inode number
- *               of the namespace), VERSION (of the module).
+ *               of the namespace), VERSION (of the module), ENABLED. While
+ *               metering is off the request form shows INSTANCE (0 if there
+ *               was none) and the ledger with which the last instance ended,
+ *               its unacknowledged batches under LOST, CPUS and MEMORY 0 and
+ *               none of what belongs to a stream; the dump says -ENETDOWN.
  *
  * Control
  *   GET_CONFIG  out: every attribute SET_CONFIG takes.
@@ -89,7 +98,11 @@
  *               FIN_TIMEOUT_MS (u32), TABLE_FLOWS, LOG_BATCHES (u32, per CPU;
  *               while metering is off), MODE (u32, enum weir_mode). All or
  *               nothing. -ERANGE and -EINVAL come with an extack sentence and
- *               the attribute at fault.
+ *               the attribute at fault. Sizes are rounded up to powers of two.
+ *               With ENABLED = 0 sizes may come in the same request; -EBUSY:
+ *               they came while metering is on. -ENOMEM: more than half of the
+ *               free memory. Timeouts: 100 ms to a day; TABLE_FLOWS: 64 to
+ *               2^24; LOG_BATCHES: 2 to 65536.
  *   DUMP_FLOWS  dump of the flows in the tables now: messages with RECORD_SIZE,
  *               CPU, CLOCK_OFFSET_NS, RECORDS (end_reason 0). Filter, all optional
  *               and all must match: FILTER_ADDR (16 bytes, IPv4 mapped) with
