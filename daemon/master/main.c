@@ -118,10 +118,11 @@ int main(int argc, char **argv)
 	umask(077);
 	signal(SIGPIPE, SIG_IGN);
 	weir_log_init("weir-master", verbose);
-	result = weir_settings_read(path, &master.settings);
-	if (!result)
-		result = weir_keep_open(master.settings.state, master.settings.min_free_bytes,
-					&master.keep);
+	if (weir_settings_read(path, &master.settings)) {
+		weir_settings_free(&master.settings);
+		return 2;
+	}
+	result = weir_keep_open(master.settings.state, master.settings.min_free_bytes, &master.keep);
 	if (!result) {
 		master.base = event_base_new();
 		result = master.base ? serve(&master) : -ENOMEM;

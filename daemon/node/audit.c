@@ -272,7 +272,7 @@ void weir_audit_run(struct weir_job *job, const Weir__Wire__Ask *ask, struct wei
 	struct weir_kernel_stats stats = {0};
 	Weir__Wire__End end = WEIR__WIRE__END__INIT;
 	struct view view;
-	int error = weir_kernel_get_stats(&stats);
+	int error = node->kernel ? node->kernel->get_stats(&stats) : weir_kernel_get_stats(&stats);
 	int result = read_steady(node, &view);
 
 	if (result) {
