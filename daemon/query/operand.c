@@ -301,7 +301,7 @@ static const struct number_word *find_number_word(const struct weir_parser *p)
 	return NULL;
 }
 
-/* @w is number_words' row of this word. */
+/* The row of a word that is in the table. */
 static const struct number_word *number_word(const char *word)
 {
 	const struct number_word *w = number_words;
@@ -337,6 +337,7 @@ static int parse_flags(struct weir_parser *p)
 	}
 	if (range.low > 0x1ff || (range.low == 0 && test == WEIR_TEST_FLAGS))
 		return weir_parser_expect(p, "TCP flags (letters of FSRPAUECN)");
+	range.high = range.low;
 	weir_parser_step(p);
 	ret = add_range(p, &range);
 	return ret ? ret : weir_parser_add_test(p, test, WEIR_EITHER, first);
@@ -446,24 +447,24 @@ static int parse_qualified(struct weir_parser *p, enum weir_test test, uint64_t 
 
 static int fail_word(struct weir_parser *p)
 {
+	/* With equal distances the earlier wins: "prot" means "proto", not "port". */
 	static const char *const words[] = {
-		"src",	 "dst", "host", "net", "port", "proto", "ipv4", "ipv6", "inet",	 "inet6",
-		"flags", "any", "in",	"out", "not",  "tcp",	"udp",	"icmp", "icmp6", "sctp"};
+		"src",	"dst",	   "host",     "net",	"proto", "port",      "ipv4",
+		"ipv6", "inet",	   "inet6",    "flags", "any",	 "in",	      "out",
+		"not",	"tcp",	   "udp",      "icmp",	"icmp6", "sctp",      "bytes",
+		"vlan", "packets", "duration", "tos",	"dscp",	 "icmp-type", "icmp-code",
+	};
 	const char *best = NULL;
 	unsigned least = 3;
 
 	if (p->token.kind != WEIR_TOKEN_WORD || p->token.length > WEIR_FILTER_WORD_MAX)
 		return weir_parser_expect(p, "a test (such as host 10.0.0.1, port 53, tcp)");
-	for (size_t i = 0;
-	     i < sizeof(words) / sizeof(words[0]) + sizeof(number_words) / sizeof(number_words[0]);
-	     i++) {
-		size_t n = sizeof(words) / sizeof(words[0]);
-		const char *word = i < n ? words[i] : number_words[i - n].word;
-		unsigned distance = weir_text_distance(p->token.word, word, 2);
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+		unsigned distance = weir_text_distance(p->token.word, words[i], 2);
 
-		if (distance < least && distance < strlen(word)) {
+		if (distance < least && distance < strlen(words[i])) {
 			least = distance;
-			best = word;
+			best = words[i];
 		}
 	}
 	if (best)

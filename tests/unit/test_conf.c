@@ -22,14 +22,14 @@ struct config {
 };
 
 static const struct weir_conf_key keys[] = {
-	{ "node", "name", WEIR_CONF_STRING, offsetof(struct config, name), 0, 0, "its name" },
-	{ "node", "size", WEIR_CONF_BYTES, offsetof(struct config, size), 0, 0, "a size" },
-	{ "kernel", "on", WEIR_CONF_BOOL, offsetof(struct config, on), 0, 0, "a switch" },
-	{ "kernel", "count", WEIR_CONF_COUNT, offsetof(struct config, count), 1, 10, "a count" },
-	{ "kernel", "active_timeout", WEIR_CONF_DURATION, offsetof(struct config, timeout),
-	  1000000000, 3600000000000, "a time" },
-	{ "master *", "address", WEIR_CONF_STRING, offsetof(struct peer, address), 0, 0, "where" },
-	{ 0 },
+	{"node", "name", WEIR_CONF_STRING, offsetof(struct config, name), 0, 0, "its name"},
+	{"node", "size", WEIR_CONF_BYTES, offsetof(struct config, size), 0, 0, "a size"},
+	{"kernel", "on", WEIR_CONF_BOOL, offsetof(struct config, on), 0, 0, "a switch"},
+	{"kernel", "count", WEIR_CONF_COUNT, offsetof(struct config, count), 1, 10, "a count"},
+	{"kernel", "active_timeout", WEIR_CONF_DURATION, offsetof(struct config, timeout),
+	 1000000000, 3600000000000, "a time"},
+	{"master *", "address", WEIR_CONF_STRING, offsetof(struct peer, address), 0, 0, "where"},
+	{0},
 };
 
 static char path[64];
@@ -89,9 +89,10 @@ static void refuses(const char *text, unsigned line, const char *sentence)
 
 START_TEST(all_kinds)
 {
-	static const char text[] = "\xef\xbb\xbf# a comment\n; another\n[node]\nname = r1 x\nsize=2G\n"
-				   "\n[kernel]\n  on = YES ; why\n  count: 10\n\tactive_timeout = 5m\r\n"
-				   "[master a]\naddress = [::1]:4739\n[master b]\n[node]\n";
+	static const char text[] =
+		"\xef\xbb\xbf# a comment\n; another\n[node]\nname = r1 x\nsize=2G\n"
+		"\n[kernel]\n  on = YES ; why\n  count: 10\n\tactive_timeout = 5m\r\n"
+		"[master a]\naddress = [::1]:4739\n[master b]\n[node]\n";
 
 	ck_assert_int_eq(read_bytes(text, sizeof(text) - 1), 0);
 	ck_assert_str_eq(config.name, "r1 x");
@@ -126,13 +127,13 @@ END_TEST
 
 START_TEST(keys_and_sections)
 {
-	refuses("[kernel]\ncuont = 1\n", 2, "[kernel] has no key \"cuont\"; did you mean \"count\"?");
+	refuses("[kernel]\ncuont = 1\n", 2,
+		"[kernel] has no key \"cuont\"; did you mean \"count\"?");
 	refuses("[kernel]\nwhatever = 1\n", 2, "[kernel] has no key \"whatever\"");
 	refuses("[kernel]\nname = x\n", 2, "[kernel] has no key \"name\"; it belongs to [node]");
 	refuses("[kernel]\ncount = 1\n[node]\n[kernel]\ncount = 2\n", 5,
 		"[kernel] count is given twice");
-	refuses("[kernal]\ncount = 1\n", 1,
-		"there is no section [kernal]; did you mean [kernel]?");
+	refuses("[kernal]\ncount = 1\n", 1, "there is no section [kernal]; did you mean [kernel]?");
 	refuses("[elsewhere]\n", 1, "there is no section [elsewhere]");
 	refuses("[master a]\naddress = x\naddress = y\n", 3, "[master a] address is given twice");
 	refuses("[master a]\n[master a]\n", 2, "section [master a] is given twice");
@@ -157,8 +158,9 @@ START_TEST(not_text)
 	ck_assert_int_eq(read_bytes(nul, sizeof(nul) - 1), -EINVAL);
 	ck_assert_ptr_nonnull(strstr(error, ":2: "));
 	release();
-	ck_assert_int_eq(weir_conf_read("/nonexistent/x", keys, NULL, &config, error, sizeof(error)),
-			 -ENOENT);
+	ck_assert_int_eq(
+		weir_conf_read("/nonexistent/x", keys, NULL, &config, error, sizeof(error)),
+		-ENOENT);
 	ck_assert_str_eq(error, "/nonexistent/x: No such file or directory");
 }
 END_TEST

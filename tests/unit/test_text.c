@@ -29,10 +29,19 @@ END_TEST
 
 START_TEST(bad_addresses)
 {
-	static const char *const bad[] = { "",	       "10.0.0",     "10.0.0.256", "10.0.0.0/33",
-					   "::/129",   "10.0.0.0/",  "10.0.0.0/ 8", "10.0.0.0/+8",
-					   "10.0.0.0/8x", "/8",	     "g::1",	   "10.0.0.0/0008",
-					   "1111:2222:3333:4444:5555:6666:7777:8888:9999:1111:2222" };
+	static const char *const bad[] = {"",
+					  "10.0.0",
+					  "10.0.0.256",
+					  "10.0.0.0/33",
+					  "::/129",
+					  "10.0.0.0/",
+					  "10.0.0.0/ 8",
+					  "10.0.0.0/+8",
+					  "10.0.0.0/8x",
+					  "/8",
+					  "g::1",
+					  "10.0.0.0/0008",
+					  "1111:2222:3333:4444:5555:6666:7777:8888:9999:1111:2222"};
 	uint8_t address[16], bits, version;
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
@@ -64,16 +73,22 @@ START_TEST(quantities)
 	static const struct {
 		uint64_t value;
 		const char *text;
-	} rows[] = { { 0, "0" },	       { 999, "999" },
-		     { 1000, "1.00 k" },       { 1234, "1.23 k" },
-		     { 12345, "12.3 k" },      { 123456, "123 k" },
-		     { 999999, "999 k" },      { 1000000, "1.00 M" },
-		     { 45678901, "45.6 M" },   { 1000000000, "1.00 G" },
-		     { UINT64_MAX, "18.4 E" } };
+	} rows[] = {{0, "0"},
+		    {999, "999"},
+		    {1000, "1.00 k"},
+		    {1234, "1.23 k"},
+		    {12345, "12.3 k"},
+		    {123456, "123 k"},
+		    {999999, "999 k"},
+		    {1000000, "1.00 M"},
+		    {45678901, "45.6 M"},
+		    {1000000000, "1.00 G"},
+		    {UINT64_MAX, "18.4 E"}};
 	char text[32];
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-		ck_assert_str_eq(weir_text_quantity(rows[i].value, text, sizeof(text)), rows[i].text);
+		ck_assert_str_eq(weir_text_quantity(rows[i].value, text, sizeof(text)),
+				 rows[i].text);
 }
 END_TEST
 
