@@ -217,6 +217,8 @@ static int judge(const struct connection *c, const Weir__Wire__End *end,
 		weir_cli_say("missing: %s: %s", end->missing[i]->node, end->missing[i]->reason);
 		answer->partial = true;
 	}
+	for (size_t i = 0; i < end->n_notes; i++)
+		weir_cli_say("note: %s", end->notes[i]);
 	if (end->blocks_damaged) {
 		weir_cli_say("missing: %" PRIu64
 			     " damaged blocks of records were left out (see the log of %s)",

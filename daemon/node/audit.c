@@ -2,10 +2,9 @@
 /*
  * audit.c - the ledger of this node, hop by hop: kernel -> stream -> store -> summary.
  *
- * Each Check is an equation whose sides are read as close to one moment as can be. What
- * could not be read does not hold, and says so. The ingest thread goes on
- * meanwhile: where two sides come from two reads, they are read again until nothing
- * moved in between.
+ * Each Check is an equation. The store's figures are all as of one commit, and records that
+ * came after it are left out of the counting; the kernel's are read in one message of
+ * their own. What could not be read does not hold, and says so.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -18,7 +17,6 @@
 
 enum {
 	TERMS_MAX = 8,
-	READ_AGAIN = 50, /* times, before moving figures are given up */
 };
 
 /* A Check with room for what it points to. */
@@ -28,13 +26,6 @@ struct check {
 	Weir__Wire__Term term[TERMS_MAX], *pointer[TERMS_MAX];
 	struct weir_totals left_sum, right_sum;
 	char note[256];
-};
-
-/* Everything of the store at one moment. */
-struct view {
-	struct weir_store_position position;
-	struct weir_store_summed summed;
-	struct weir_totals stored;
 };
 
 static void check_open(struct check *check, struct weir_node *node, char *hop, char *left_name,
@@ -109,43 +100,9 @@ static int audit_kernel(struct weir_job *job, struct weir_node *node,
 	return check_send(&check, job);
 }
 
-static bool view_equal(const struct view *a, const struct view *b)
+static int audit_stream(struct weir_job *job, struct weir_node *node, const struct weir_store_state *state)
 {
-	return memcmp(&a->position, &b->position, sizeof(a->position)) == 0 &&
-	       a->summed.seq == b->summed.seq && weir_totals_equal(&a->stored, &b->stored);
-}
-
-static int read_view(struct weir_node *node, struct view *view)
-{
-	int result;
-
-	memset(view, 0, sizeof(*view));
-	result = weir_store_position(node->store, &view->position);
-	if (!result)
-		result = weir_store_summed(node->store, &view->summed);
-	if (!result)
-		result = weir_store_stored(node->store, &view->stored);
-	return result;
-}
-
-/* The three come from three calls: take them when a second look finds the same. */
-static int read_steady(struct weir_node *node, struct view *view)
-{
-	struct view again;
-	int result = read_view(node, view);
-
-	for (unsigned i = 0; i < READ_AGAIN && !result; i++) {
-		result = read_view(node, &again);
-		if (!result && view_equal(view, &again))
-			return 0;
-		*view = again;
-	}
-	return result ? result : -EAGAIN;
-}
-
-static int audit_stream(struct weir_job *job, struct weir_node *node, const struct view *view)
-{
-	const struct weir_store_position *position = &view->position;
+	const struct weir_store_position *position = &state->position;
 	struct check check;
 
 	check_open(&check, node, "stream", "numbered", &position->numbered,
@@ -164,22 +121,21 @@ static int audit_stream(struct weir_job *job, struct weir_node *node, const stru
 	return check_send(&check, job);
 }
 
-static int audit_store(struct weir_job *job, struct weir_node *node, const struct view *view)
+static int audit_store(struct weir_job *job, struct weir_node *node, const struct weir_store_state *state)
 {
 	struct check check;
 
-	check_open(&check, node, "store", "stored", &view->stored,
+	check_open(&check, node, "store", "stored", &state->stored,
 		   "received before + received from this instance");
-	check_term(&check, "received before", &view->position.before);
-	check_term(&check, "received from this instance", &view->position.received);
+	check_term(&check, "received before", &state->position.before);
+	check_term(&check, "received from this instance", &state->position.received);
 	return check_send(&check, job);
 }
 
 struct count {
 	const atomic_bool *cancel;
 	struct weir_totals totals;
-	uint64_t through; /* last block counted */
-	uint64_t limit;   /* last block to count; 0: all */
+	uint64_t through; /* the newest block of the state compared with: what came since is left out */
 };
 
 static int count_block(void *arg, uint64_t block, const struct weir_flow *flows, size_t n)
@@ -188,82 +144,51 @@ static int count_block(void *arg, uint64_t block, const struct weir_flow *flows,
 
 	if (atomic_load(count->cancel))
 		return -ECANCELED;
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n && block <= count->through; i++)
 		weir_flow_count(&count->totals, &flows[i]);
-	if (block > count->through)
-		count->through = block;
 	return 0;
 }
 
 /* stored = in segments + what came since. The second is counted from the records. */
-static int audit_summary(struct weir_job *job, struct weir_node *node)
+static int audit_summary(struct weir_job *job, struct weir_node *node,
+			 const struct weir_store_state *state)
 {
-	struct weir_totals stored = {0}, stored_after = {0};
-	struct weir_store_summed summed;
+	struct count count = {.cancel = weir_job_cancelled(job), .through = state->last_block};
 	struct check check;
-	struct count count;
-	int result = 0;
+	int result = weir_store_scan_after(node->store, state->summed.block, count_block, &count);
 
-	for (unsigned i = 0; i < READ_AGAIN; i++) {
-		memset(&count, 0, sizeof(count));
-		count.cancel = weir_job_cancelled(job);
-		result = weir_store_summed(node->store, &summed);
-		if (!result)
-			result = weir_store_stored(node->store, &stored);
-		if (!result)
-			result = weir_store_scan_after(node->store, summed.block, count_block, &count);
-		if (!result)
-			result = weir_store_stored(node->store, &stored_after);
-		if (result || weir_totals_equal(&stored, &stored_after))
-			break;
-	}
 	if (result == -ECANCELED)
 		return result;
-	check_open(&check, node, "summary", "stored", &stored, "in segments + since the last one");
+	check_open(&check, node, "summary", "stored", &state->stored,
+		   "in segments + since the last one");
 	if (result)
 		snprintf(check.note, sizeof(check.note), "reading the store: %s", strerror(-result));
-	else if (!weir_totals_equal(&stored, &stored_after))
-		snprintf(check.note, sizeof(check.note),
-			 "records arrived too fast to count them at one moment; ask again");
-	check.message.seq = summed.seq;
-	check_term(&check, "in segments", &summed.totals);
+	check.message.seq = state->summed.seq;
+	check_term(&check, "in segments", &state->summed.totals);
 	check_term(&check, "since the last one", &count.totals);
 	return check_send(&check, job);
 }
 
 /* Every record there is, against the running sum. Retention takes records away and not the sum. */
-static int audit_records(struct weir_job *job, struct weir_node *node)
+static int audit_records(struct weir_job *job, struct weir_node *node,
+			 const struct weir_store_state *state)
 {
-	struct weir_totals stored = {0}, stored_after = {0};
-	struct count count;
+	struct count count = {.cancel = weir_job_cancelled(job), .through = state->last_block};
 	struct check check;
 	uint64_t damaged = 0;
-	int result = 0;
+	int result = weir_store_scan(node->store, 0, UINT64_MAX, false, count_block, &count,
+				     &damaged);
 
-	for (unsigned i = 0; i < READ_AGAIN; i++) {
-		memset(&count, 0, sizeof(count));
-		count.cancel = weir_job_cancelled(job);
-		result = weir_store_stored(node->store, &stored);
-		if (!result)
-			result = weir_store_scan(node->store, 0, UINT64_MAX, false, count_block,
-						 &count, &damaged);
-		if (!result)
-			result = weir_store_stored(node->store, &stored_after);
-		if (result || weir_totals_equal(&stored, &stored_after))
-			break;
-	}
 	if (result == -ECANCELED)
 		return result;
-	check_open(&check, node, "records", "stored", &stored, "every record, counted again");
+	check_open(&check, node, "records", "stored", &state->stored,
+		   "every record, counted again");
 	check_term(&check, "records", &count.totals);
 	if (result)
 		snprintf(check.note, sizeof(check.note), "reading the store: %s", strerror(-result));
 	else if (damaged)
 		snprintf(check.note, sizeof(check.note), "%llu blocks are damaged",
 			 (unsigned long long)damaged);
-	else if (!weir_totals_equal(&stored, &stored_after))
-		snprintf(check.note, sizeof(check.note),
-			 "records arrived too fast to count them at one moment; ask again");
 	return check_send(&check, job);
 }
 
@@ -271,9 +196,9 @@ void weir_audit_run(struct weir_job *job, const Weir__Wire__Ask *ask, struct wei
 {
 	struct weir_kernel_stats stats = {0};
 	Weir__Wire__End end = WEIR__WIRE__END__INIT;
-	struct view view;
+	struct weir_store_state state;
 	int error = node->kernel ? node->kernel->get_stats(&stats) : weir_kernel_get_stats(&stats);
-	int result = read_steady(node, &view);
+	int result = weir_store_state(node->store, &state);
 
 	if (result) {
 		weir_job_fail(job, result, 0, "reading the store: %s", strerror(-result));
@@ -281,13 +206,13 @@ void weir_audit_run(struct weir_job *job, const Weir__Wire__Ask *ask, struct wei
 	}
 	result = audit_kernel(job, node, &stats, error);
 	if (!result)
-		result = audit_stream(job, node, &view);
+		result = audit_stream(job, node, &state);
 	if (!result)
-		result = audit_store(job, node, &view);
+		result = audit_store(job, node, &state);
 	if (!result)
-		result = audit_summary(job, node);
+		result = audit_summary(job, node, &state);
 	if (!result && ask->deep)
-		result = audit_records(job, node);
+		result = audit_records(job, node, &state);
 	if (result)
 		weir_job_fail(job, result, 0, "%s", strerror(-result));
 	else
