@@ -35,7 +35,7 @@ static const struct weir_conf_key keys[] = {
 	 86400 * SECOND, "a flow that goes on is reported this often"},
 	{"kernel", "idle_timeout", WEIR_CONF_DURATION, AT(idle_timeout_ns), SECOND / 10,
 	 3600 * SECOND, "a flow without packets ends after this"},
-	{"kernel", "fin_timeout", WEIR_CONF_DURATION, AT(fin_timeout_ns), 0, 600 * SECOND,
+	{"kernel", "fin_timeout", WEIR_CONF_DURATION, AT(fin_timeout_ns), SECOND / 10, 600 * SECOND,
 	 "a TCP connection that was closed ends after this"},
 	{"kernel", "table_flows", WEIR_CONF_COUNT, AT(table_flows), 0, UINT32_MAX,
 	 "flows per CPU; 0: the module's default"},

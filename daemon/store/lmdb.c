@@ -10,9 +10,12 @@
  */
 #include <endian.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <lmdb.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "daemon/store/lmdb.h"
 
@@ -21,6 +24,9 @@ enum {
 	/* One slot for each read transaction open at a time, over all processes;
 	 * ours last milliseconds. A slot is 64 bytes. */
 	READERS_MAX = 512,
+	/* Of lock.mdb: the slots and some state before them. LMDB takes a larger
+	 * file as it is, with more slots. */
+	LOCK_BYTES = (READERS_MAX + 16) * 64,
 };
 
 struct weir_lmdb {
@@ -91,6 +97,25 @@ static int open_dbs(struct weir_lmdb *lmdb, const struct weir_lmdb_options *opti
 	return to_errno(mdb_txn_commit(txn));
 }
 
+/* LMDB writes lock.mdb through a map. Were it sparse, a full disk would be a SIGBUS
+ * instead of an error, so give it its blocks before. (Closing a descriptor of it
+ * while LMDB has it open would drop LMDB's locks; this comes first.) */
+static int fill_lock_file(const char *path)
+{
+	char *name;
+	int fd, ret;
+
+	if (asprintf(&name, "%s/lock.mdb", path) < 0)
+		return -ENOMEM;
+	fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC, FILE_MODE);
+	free(name);
+	if (fd < 0)
+		return -errno;
+	ret = -posix_fallocate(fd, 0, LOCK_BYTES);
+	close(fd);
+	return ret;
+}
+
 int weir_lmdb_open(const char *path, const struct weir_lmdb_options *options,
 		   struct weir_lmdb **lmdb)
 {
@@ -104,7 +129,9 @@ int weir_lmdb_open(const char *path, const struct weir_lmdb_options *options,
 		free(new);
 		return ret;
 	}
-	ret = to_errno(mdb_env_set_maxdbs(new->env, WEIR_LMDB_DBS_MAX));
+	ret = options->read_only ? 0 : fill_lock_file(path);
+	if (!ret)
+		ret = to_errno(mdb_env_set_maxdbs(new->env, WEIR_LMDB_DBS_MAX));
 	if (!ret)
 		ret = to_errno(mdb_env_set_maxreaders(new->env, READERS_MAX));
 	if (!ret && options->map_bytes)
