@@ -1,0 +1,45 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0
+# timeout: 120
+"""The master's disk fills: it says so once, answers, loses nothing, and goes on when there is room."""
+
+import atexit
+import os
+import subprocess
+import sys
+import tempfile
+import time
+
+sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)) + "/lib")
+from cluster import Cluster, say, skip, wait_for  # noqa: E402
+
+disk = tempfile.mkdtemp(prefix="weir-disk-")
+atexit.register(os.rmdir, disk)
+if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m", "weir-test", disk], check=False).returncode:
+    skip("cannot mount a tmpfs here")
+atexit.register(subprocess.run, ["umount", "-l", disk])
+
+
+def fill(leave):
+    """Write a file that leaves about so many bytes."""
+    fs = os.statvfs(disk)
+    with open(f"{disk}/ballast", "wb") as f:
+        f.write(bytes(max(0, fs.f_bavail * fs.f_frsize - leave)))
+
+
+# min_free = 0: so that LMDB itself runs into the end of the disk.
+for min_free in ("0", "4M"):
+    cluster = Cluster(batches=800, rate=100, master_state=f"{disk}/m{min_free}", min_free=min_free)
+    cluster.start()
+    wait_for("a segment applied", 30, cluster.all_applied)
+    fill(0 if min_free == "0" else 2 << 20)
+    wait_for("the master to say that the disk is full", 30,
+             lambda: cluster.master.lines("the disk is full"))
+    say("full: " + cluster.master.lines("the disk is full")[0].split("error: ")[1].strip())
+    time.sleep(3)
+    assert len(cluster.master.lines("the disk is full")) == 1, "said more than once"
+    assert cluster.connected() == 2, "does not answer while full"
+    os.unlink(f"{disk}/ballast")
+    wait_for("taking segments again", 10, lambda: cluster.master.lines("there is room again"))
+    say("resumed")
+    cluster.finish()
