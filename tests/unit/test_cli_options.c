@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: GPL-2.0
+/* options.c and table.c: what the command line takes, and how columns stand. */
+#include <check.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/cli/cli.h"
+
+static int nothing(const struct weir_cli_options *o)
+{
+	return 0;
+}
+
+static const struct weir_cli_verb query = {"query",	  nothing, "s", "[FILTER]",
+					   "jcnftboxNMS", NULL,	   true};
+static const struct weir_cli_verb bare = {"bare", nothing, "s", "", "jv", NULL, false};
+
+/* Words separated by blanks, as a shell would split them. */
+static int parse(const struct weir_cli_verb *verb, const char *line, struct weir_cli_options *o)
+{
+	static char copy[256], *argv[32];
+	char *rest = copy;
+	int argc = 0;
+
+	snprintf(copy, sizeof(copy), "%s", line);
+	while ((argv[argc] = strsep(&rest, " ")))
+		argc++;
+	return weir_cli_options_parse(verb, argc, argv, o);
+}
+
+START_TEST(taken)
+{
+	struct weir_cli_options o;
+
+	ck_assert_int_eq(
+		parse(&query, "query tcp --limit 5 and port 80 -x --master=/tmp/s -o flows", &o),
+		0);
+	ck_assert_str_eq(o.words, "tcp and port 80");
+	ck_assert_uint_eq(o.limit, 5);
+	ck_assert(o.exact && o.limit_given && !o.json);
+	ck_assert_int_eq(o.target, WEIR_TARGET_MASTER);
+	ck_assert_str_eq(o.socket, "/tmp/s");
+	ck_assert_int_eq(o.order, WEIR_BY_FLOWS);
+	ck_assert_ptr_nonnull(o.filter);
+	weir_cli_options_free(&o);
+	ck_assert_int_eq(parse(&query, "query --node --socket /x --from @5 --to @6", &o), 0);
+	ck_assert_int_eq(o.target, WEIR_TARGET_NODE);
+	ck_assert_str_eq(o.socket, "/x");
+	ck_assert_uint_eq(o.from_ns, 5000000000);
+	ck_assert_uint_eq(o.to_ns, 6000000000);
+	weir_cli_options_free(&o);
+	/* --help wins over what is wrong besides */
+	ck_assert_int_eq(parse(&bare, "bare words --help", &o), 0);
+	ck_assert(o.help);
+	weir_cli_options_free(&o);
+}
+END_TEST
+
+START_TEST(refused)
+{
+	static const char *const lines[] = {
+		"query --limt 5",     "query --limit",
+		"query --limit x",    "query --limit -1",
+		"query -q",	      "query --json --csv",
+		"query --json=yes",   "query --node --master",
+		"query --from 5x",    "query --from @6 --to @6",
+		"query --order size", "query port x",
+		"query tcp udp",
+	};
+	struct weir_cli_options o;
+
+	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+		ck_assert_msg(parse(&query, lines[i], &o) == -EINVAL, "%s", lines[i]);
+		weir_cli_options_free(&o);
+	}
+	ck_assert_int_eq(parse(&bare, "bare word", &o), -EINVAL);
+	weir_cli_options_free(&o);
+	ck_assert_int_eq(parse(&bare, "bare --limit 1", &o), -EINVAL);
+	weir_cli_options_free(&o);
+}
+END_TEST
+
+START_TEST(table)
+{
+	char *text = NULL;
+	size_t bytes;
+	FILE *out = open_memstream(&text, &bytes);
+	struct weir_cli_table *t = weir_cli_table_new(out, "NAME|>COUNT|STATE");
+
+	weir_cli_table_cell(t, "a");
+	weir_cli_table_number(t, 12345678, false);
+	weir_cli_table_cell(t, "x\033[2J");
+	weir_cli_table_cell(t, "longer");
+	weir_cli_table_number(t, 12345678, true);
+	weir_cli_table_cell(t, "");
+	ck_assert_int_eq(weir_cli_table_end(t), 0);
+	fclose(out);
+	ck_assert_str_eq(text, "NAME       COUNT  STATE\n"
+			       "a         12.3 M  x?[2J\n"
+			       "longer  12345678  \n");
+	free(text);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("cli_options");
+	TCase *tcase = tcase_create("cli_options");
+	SRunner *runner = srunner_create(suite);
+	int failed;
+
+	tcase_add_test(tcase, taken);
+	tcase_add_test(tcase, refused);
+	tcase_add_test(tcase, table);
+	suite_add_tcase(suite, tcase);
+	srunner_run_all(runner, CK_NORMAL);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}

@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: GPL-2.0
+/* query.c over a real store, against loops over an array. */
+#include <check.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "daemon/common/clock.h"
+#include "daemon/query/query.h"
+
+enum {
+	BLOCKS = 7,
+	BLOCK_FLOWS = 300,
+	FLOWS = BLOCKS * BLOCK_FLOWS,
+};
+
+#define BASE (1795446000ULL * WEIR_NS_PER_SECOND)
+
+static struct weir_flow flows[FLOWS];
+static char folder[64];
+static struct weir_store *store;
+
+static void make_flow(struct weir_flow *flow, unsigned i)
+{
+	memset(flow, 0, sizeof(*flow));
+	flow->ip_version = 4;
+	flow->src_addr[10] = flow->src_addr[11] = 0xff;
+	flow->dst_addr[10] = flow->dst_addr[11] = 0xff;
+	flow->src_addr[12] = flow->dst_addr[12] = 10;
+	flow->src_addr[15] = (uint8_t)(random() % 20);
+	flow->dst_addr[15] = (uint8_t)(random() % 20); /* sometimes to itself */
+	flow->protocol = random() % 2 ? 6 : 17;
+	flow->src_port = (uint16_t)(1024 + random() % 100);
+	flow->dst_port = random() % 2 ? 443 : 53;
+	flow->packets = (uint64_t)(1 + random() % 50);
+	flow->bytes = flow->packets * (uint64_t)(40 + random() % 1400);
+	/* Out of order across blocks, with ties. */
+	flow->start_ns = BASE + (i + (unsigned)random() % 400) * (WEIR_NS_PER_SECOND / 10);
+	flow->end_ns = flow->start_ns + (uint64_t)(random() % 20) * WEIR_NS_PER_SECOND;
+}
+
+static void open_store(void)
+{
+	struct weir_store_position position = {.instance = 1};
+	const struct weir_store_options options = {.max_bytes = 64 << 20};
+	struct weir_store_txn *txn;
+
+	strcpy(folder, "/tmp/weir-test-query-XXXXXX");
+	ck_assert_ptr_nonnull(mkdtemp(folder));
+	ck_assert_int_eq(weir_store_open(folder, &options, &store), 0);
+	srandom(11);
+	for (unsigned i = 0; i < FLOWS; i++)
+		make_flow(&flows[i], i);
+	for (unsigned i = 0; i < BLOCKS; i++) {
+		position.seq = i + 1;
+		ck_assert_int_eq(weir_store_begin(store, BASE, &txn), 0);
+		weir_store_put_block(txn, flows + i * BLOCK_FLOWS, BLOCK_FLOWS);
+		weir_store_put_position(txn, &position);
+		ck_assert_int_eq(weir_store_commit(txn), 0);
+	}
+}
+
+static void close_store(void)
+{
+	char command[96];
+
+	weir_store_close(store);
+	snprintf(command, sizeof(command), "rm -rf %s", folder);
+	ck_assert_int_eq(system(command), 0);
+}
+
+static bool selected(const struct weir_query *q, const struct weir_flow *f)
+{
+	return f->end_ns >= q->from_ns && (!q->to_ns || f->start_ns < q->to_ns) &&
+	       weir_filter_match(q->filter, f);
+}
+
+static int compare_ends(const void *x, const void *y)
+{
+	uint64_t a = *(const uint64_t *)x, b = *(const uint64_t *)y;
+
+	return a > b ? -1 : a < b;
+}
+
+struct seen {
+	uint64_t ends[FLOWS];
+	size_t count, stop_at;
+	struct weir_totals totals;
+};
+
+static int take(void *arg, const struct weir_flow *flow)
+{
+	struct seen *s = arg;
+
+	s->ends[s->count++] = flow->end_ns;
+	weir_flow_count(&s->totals, flow);
+	return s->stop_at && s->count == s->stop_at ? 77 : 0;
+}
+
+static void check_list(const struct weir_query *q)
+{
+	static uint64_t expected[FLOWS];
+	static struct seen seen;
+	struct weir_query_result result;
+	struct weir_totals matched = {0, 0, 0};
+	size_t count = 0;
+
+	memset(&seen, 0, sizeof(seen));
+	for (unsigned i = 0; i < FLOWS; i++) {
+		if (!selected(q, &flows[i]))
+			continue;
+		weir_flow_count(&matched, &flows[i]);
+		expected[count++] = flows[i].end_ns;
+	}
+	qsort(expected, count, sizeof(*expected), compare_ends);
+	ck_assert_int_eq(weir_query_list(store, q, take, &seen, &result), 0);
+	ck_assert(weir_totals_equal(&result.matched, &matched));
+	ck_assert_uint_eq(result.blocks_damaged, 0);
+	if (q->limit && q->limit < count)
+		count = q->limit;
+	else
+		ck_assert(weir_totals_equal(&seen.totals, &matched));
+	ck_assert_uint_eq(seen.count, count);
+	if (!q->limit) /* sorted within blocks only */
+		qsort(seen.ends, count, sizeof(*seen.ends), compare_ends);
+	ck_assert_mem_eq(seen.ends, expected, count * sizeof(*expected));
+}
+
+START_TEST(lists)
+{
+	static const uint64_t limits[] = {0, 1, 20, 299, 2000, FLOWS, 100000};
+	static const uint64_t from[] = {0, 20, 100}, to[] = {0, 60, 130};
+	struct weir_query q = {.to_ns = UINT64_MAX};
+	struct weir_filter *filter;
+	char error[128];
+
+	ck_assert_int_eq(weir_filter_parse("tcp and port 443", &filter, error, sizeof(error), NULL),
+			 0);
+	for (unsigned i = 0; i < sizeof(limits) / sizeof(limits[0]); i++) {
+		for (unsigned k = 0; k < 3; k++) {
+			q.limit = limits[i];
+			q.from_ns = from[k] ? BASE + from[k] * WEIR_NS_PER_SECOND : 0;
+			q.to_ns = to[k] ? BASE + to[k] * WEIR_NS_PER_SECOND : 0;
+			q.filter = NULL;
+			check_list(&q);
+			q.filter = filter;
+			check_list(&q);
+		}
+	}
+	weir_filter_free(filter);
+}
+END_TEST
+
+START_TEST(stops)
+{
+	static struct seen seen;
+	atomic_bool cancel = true;
+	struct weir_query q = {.limit = 10};
+
+	memset(&seen, 0, sizeof(seen));
+	seen.stop_at = 4;
+	ck_assert_int_eq(weir_query_list(store, &q, take, &seen, NULL), 77);
+	ck_assert_uint_eq(seen.count, 4);
+	q.limit = WEIR_QUERY_LIMIT_MAX + 1;
+	ck_assert_int_eq(weir_query_list(store, &q, take, &seen, NULL), -E2BIG);
+	q.limit = 0;
+	q.cancel = &cancel;
+	ck_assert_int_eq(weir_query_list(store, &q, take, &seen, NULL), -ECANCELED);
+	ck_assert_uint_eq(seen.count, 4);
+}
+END_TEST
+
+START_TEST(sums)
+{
+	static struct weir_totals hosts[20];
+	struct weir_totals matched = {0, 0, 0};
+	struct weir_query q = {.from_ns = BASE + 20 * WEIR_NS_PER_SECOND};
+	struct weir_query_result result;
+	struct weir_aggregate *aggregate;
+	struct weir_fields fields;
+	uint8_t key[17] = {4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 10, 0, 0, 0};
+
+	ck_assert_int_eq(weir_fields_parse("host", &fields, NULL), 0);
+	ck_assert_int_eq(weir_aggregate_new(fields.key_bytes, 20, &aggregate), 0);
+	memset(hosts, 0, sizeof(hosts));
+	for (unsigned i = 0; i < FLOWS; i++) {
+		if (!selected(&q, &flows[i]))
+			continue;
+		weir_flow_count(&matched, &flows[i]);
+		weir_flow_count(&hosts[flows[i].src_addr[15]], &flows[i]);
+		if (flows[i].src_addr[15] != flows[i].dst_addr[15])
+			weir_flow_count(&hosts[flows[i].dst_addr[15]], &flows[i]);
+	}
+	ck_assert_int_eq(weir_query_aggregate(store, &q, &fields, aggregate, &result), 0);
+	ck_assert(weir_totals_equal(&result.matched, &matched));
+	for (unsigned i = 0; i < 20; i++) {
+		key[16] = (uint8_t)i;
+		ck_assert_ptr_nonnull(weir_aggregate_get(aggregate, key));
+		ck_assert(weir_totals_equal(weir_aggregate_get(aggregate, key), &hosts[i]));
+	}
+	weir_aggregate_free(aggregate);
+	ck_assert_int_eq(weir_aggregate_new(fields.key_bytes, 19, &aggregate), 0);
+	ck_assert_int_eq(weir_query_aggregate(store, &q, &fields, aggregate, &result), -E2BIG);
+	weir_aggregate_free(aggregate);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("query");
+	TCase *tcase = tcase_create("query");
+	SRunner *runner = srunner_create(suite);
+	int failed;
+
+	tcase_set_timeout(tcase, 120);
+	tcase_add_checked_fixture(tcase, open_store, close_store);
+	tcase_add_test(tcase, lists);
+	tcase_add_test(tcase, stops);
+	tcase_add_test(tcase, sums);
+	suite_add_tcase(suite, tcase);
+	srunner_run_all(runner, CK_NORMAL);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
