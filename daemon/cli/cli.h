@@ -102,6 +102,8 @@ void weir_cli_show_flow(struct weir_cli_flows_out *out, const struct weir_cli_fl
 int weir_cli_show_end(struct weir_cli_flows_out *out);
 /* "12.3 M", or "12345678" with @exact. Returns @text. */
 const char *weir_cli_show_number(uint64_t value, bool exact, char *text, size_t text_bytes);
+/* The same with its unit: "12.3 MB", "950 B". Returns @text. */
+const char *weir_cli_show_bytes(uint64_t value, bool exact, char *text, size_t text_bytes);
 
 /* services.c: the name /etc/services gives a port, NULL for none. */
 const char *weir_cli_service_name(uint8_t protocol, uint16_t port);

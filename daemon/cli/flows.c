@@ -47,10 +47,10 @@ static void print_end(const struct flows *f, const struct weir_totals *matched)
 
 	if (f->options->json || f->options->csv)
 		return;
-	printf("%" PRIu64 " of %s flows shown; together they are %s packets, %sB\n", f->shown,
+	printf("%" PRIu64 " of %s flows shown; together they are %s packets, %s\n", f->shown,
 	       weir_cli_show_number(matched->flows, exact, flows, sizeof(flows)),
 	       weir_cli_show_number(matched->packets, exact, packets, sizeof(packets)),
-	       weir_cli_show_number(matched->bytes, exact, bytes, sizeof(bytes)));
+	       weir_cli_show_bytes(matched->bytes, exact, bytes, sizeof(bytes)));
 }
 
 int weir_cli_flows(const struct weir_cli_options *o)

@@ -24,6 +24,17 @@ const char *weir_cli_show_number(uint64_t value, bool exact, char *text, size_t 
 	return text;
 }
 
+const char *weir_cli_show_bytes(uint64_t value, bool exact, char *text, size_t text_bytes)
+{
+	size_t length;
+
+	weir_cli_show_number(value, exact, text, text_bytes);
+	length = strlen(text);
+	/* "12.3 MB", "950 B" */
+	snprintf(text + length, text_bytes - length, "%sB", exact || value < 1000 ? " " : "");
+	return text;
+}
+
 static const char *const end_words[] = {
 	[WEIR_END_NONE] = "",	       [WEIR_END_IDLE] = "idle",
 	[WEIR_END_ACTIVE] = "active",  [WEIR_END_DETECTED] = "tcp",

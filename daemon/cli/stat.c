@@ -86,20 +86,32 @@ static const char *share(uint64_t part, uint64_t whole, char *text, size_t bytes
 	return text;
 }
 
+/* INSTANCE is drawn when metering starts. */
+static bool metering(const struct weir_cli_stats *s)
+{
+	return s->instance != 0;
+}
+
 static void print_head(const struct weir_cli_options *o, const struct weir_cli_stats *s)
 {
 	uint64_t held = s->seq - s->acked_seq;
 	char a[40], b[40], c[40], d[40];
 
+	if (!metering(s)) {
+		printf("weir %s  metering is off in namespace %u; switch it on with: weir set "
+		       "enabled on\n",
+		       s->version[0] ? s->version : "?", s->netns);
+		return;
+	}
 	printf("weir %s  metering for %s on %u CPUs  namespace %u  instance %016" PRIx64 "\n",
 	       s->version[0] ? s->version : "?",
 	       weir_clock_duration_text(s->uptime_ns, a, sizeof(a)), s->cpus, s->netns,
 	       s->instance);
-	printf("  table   %s of %s flows (%s), %sB of memory held\n",
+	printf("  table   %s of %s flows (%s), %s of memory held\n",
 	       weir_cli_show_number(s->table.flows, true, a, sizeof(a)),
 	       weir_cli_show_number(s->table_flows, true, b, sizeof(b)),
 	       share(s->table.flows, s->table_flows, c, sizeof(c)),
-	       weir_cli_show_number(s->memory_bytes, o->exact, d, sizeof(d)));
+	       weir_cli_show_bytes(s->memory_bytes, o->exact, d, sizeof(d)));
 	printf("  log     %s of %s batches unacknowledged (%s); last number %" PRIu64
 	       ", acknowledged up to %" PRIu64 "\n",
 	       weir_cli_show_number(held, true, a, sizeof(a)),
@@ -254,6 +266,7 @@ static int print_json(const struct weir_cli_options *o, const struct stats *s)
 
 	snprintf(instance, sizeof(instance), "%016" PRIx64, s->sum.instance);
 	json_object_set_new(object, "version", weir_cli_json_string(s->sum.version));
+	json_object_set_new(object, "metering", json_boolean(metering(&s->sum)));
 	json_object_set_new(object, "instance", json_string(instance));
 	json_object_set_new(object, "uptime_ns", json_integer((json_int_t)s->sum.uptime_ns));
 	json_object_set_new(object, "netns", json_integer(s->sum.netns));
@@ -307,6 +320,8 @@ int weir_cli_stat(const struct weir_cli_options *o)
 		ret = print_json(o, &s);
 	} else if (!ret) {
 		print_head(o, &s.sum);
+	}
+	if (!ret && !o->json && (metering(&s.sum) || s.sum.seen.packets)) {
 		print_ledger(o, &s.sum);
 		print_counters(o, &s.sum);
 		if (o->verbose)

@@ -48,8 +48,10 @@ say "with it, but off in this namespace"
 load_weir
 ns_add left right
 veth left l0 10.9.0.1/24,fd09::1/64 right r0 10.9.0.2/24,fd09::2/64
-expect 1 in_ns right "$weir" stat
+expect 0 in_ns right "$weir" stat
 says "weir set enabled on"
+expect 1 in_ns right "$weir" live
+says "metering is off"
 
 say "on"
 expect 0 in_ns right "$weir" set table-flows 1024 active-timeout=90s enabled on
