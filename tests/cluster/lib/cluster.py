@@ -203,7 +203,7 @@ class Cluster:
         self.failed = False
 
 
-def kill_repeatedly(cluster, victims, times, shortest=0.1, longest=1.0):
+def kill_repeatedly(cluster, victims, times, shortest=0.05, longest=0.6):
     """kill -9 one of the victims at random moments and start it again, so many times."""
     seed = int(os.environ.get("SEED", random.randrange(1 << 32)))
     say(f"SEED={seed}")
