@@ -20,14 +20,45 @@ struct top {
 	struct weir_totals matched;
 };
 
+/* Move the lines of @more behind those of @top. The rest is that of the last Part. */
+static int append(Weir__Wire__Top *top, Weir__Wire__Top *more)
+{
+	Weir__Wire__Totals *rest = top->rest;
+	size_t count = top->n_lines + more->n_lines;
+	Weir__Wire__Line **lines = realloc(top->lines, (count + !count) * sizeof(*lines));
+
+	if (!lines)
+		return -ENOMEM;
+	top->lines = lines;
+	for (size_t i = 0; i < more->n_lines; i++)
+		lines[top->n_lines++] = more->lines[i];
+	more->n_lines = 0;
+	top->rest = more->rest;
+	more->rest = rest;
+	top->rest_groups = more->rest_groups;
+	top->exact = top->exact && more->exact;
+	return 0;
+}
+
+/* A long answer comes in several Parts. */
 static int take_part(void *arg, const Weir__Wire__Part *part)
 {
 	struct top *t = arg;
+	Weir__Wire__Top *copy;
+	int result = 0;
 
-	if (!part->top || t->answer)
+	if (!part->top)
 		return 0;
-	t->answer = weir_convert_copy(&part->top->base);
-	if (!t->answer) {
+	copy = weir_convert_copy(&part->top->base);
+	if (copy && !t->answer) {
+		t->answer = copy;
+		return 0;
+	}
+	if (copy) {
+		result = append(t->answer, copy);
+		weir__wire__top__free_unpacked(copy, NULL);
+	}
+	if (!copy || result) {
 		weir_cli_say("out of memory");
 		return -ENOMEM;
 	}
