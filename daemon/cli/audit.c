@@ -2,8 +2,9 @@
 /*
  * audit.c - weir audit: every equation of the ledger, checked again.
  *
- * Numbers are always written in full here. The verdict is computed from them
- * and from what the daemon says: either can object.
+ * Numbers are always written in full here. The daemon says whether an equation
+ * holds, and is not believed when packets or bytes differ. One that does not
+ * hold although its sides are equal could not be read: that is a partial answer, not a difference.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -16,8 +17,22 @@ struct audit {
 	const struct weir_cli_options *options;
 	struct weir_cli_table *table;
 	json_t *array;
-	unsigned checks, differ;
+	unsigned checks, differ, unread;
 };
+
+enum result { HOLDS, DIFFERS, UNREAD };
+
+static enum result judge(const Weir__Wire__Check *check)
+{
+	struct weir_totals left = weir_convert_totals_get(check->left);
+	struct weir_totals right = weir_convert_totals_get(check->right);
+
+	if (left.packets != right.packets || left.bytes != right.bytes)
+		return DIFFERS;
+	if (check->holds)
+		return HOLDS;
+	return left.flows != right.flows ? DIFFERS : UNREAD;
+}
 
 static void totals_cells(struct weir_cli_table *t, const struct weir_totals *totals)
 {
@@ -62,7 +77,7 @@ static void put_terms(struct weir_cli_table *t, const Weir__Wire__Check *check)
 	}
 }
 
-static void put_rows(struct audit *a, const Weir__Wire__Check *check, bool holds)
+static void put_rows(struct audit *a, const Weir__Wire__Check *check, enum result result)
 {
 	struct weir_totals left = weir_convert_totals_get(check->left);
 	struct weir_totals right = weir_convert_totals_get(check->right);
@@ -72,8 +87,10 @@ static void put_rows(struct audit *a, const Weir__Wire__Check *check, bool holds
 	snprintf(equation, sizeof(equation), "%s = %s", check->left_name, check->right_name);
 	lead_cells(t, check->node, check->hop, equation);
 	totals_cells(t, &left);
-	if (holds) {
+	if (result == HOLDS) {
 		weir_cli_table_cell(t, check->note[0] ? check->note : "ok");
+	} else if (result == UNREAD) {
+		weir_cli_table_cell(t, "not checked");
 	} else {
 		weir_cli_table_cell(t, "DIFFERS");
 		lead_cells(t, "", "", "  right side");
@@ -83,19 +100,21 @@ static void put_rows(struct audit *a, const Weir__Wire__Check *check, bool holds
 		difference_cells(t, &left, &right);
 		weir_cli_table_cell(t, check->note);
 	}
-	if (a->options->verbose || !holds)
+	if (a->options->verbose || result == DIFFERS)
 		put_terms(t, check);
 }
 
-static json_t *check_json(const Weir__Wire__Check *check, bool holds)
+static json_t *check_json(const Weir__Wire__Check *check, enum result result)
 {
 	struct weir_totals left = weir_convert_totals_get(check->left);
 	struct weir_totals right = weir_convert_totals_get(check->right);
+	static const char *const words[] = {"holds", "differs", "unread"};
 	json_t *object = json_object(), *terms = json_array();
 
 	json_object_set_new(object, "node", weir_cli_json_string(check->node));
 	json_object_set_new(object, "hop", weir_cli_json_string(check->hop));
-	json_object_set_new(object, "holds", json_boolean(holds));
+	json_object_set_new(object, "holds", json_boolean(result == HOLDS));
+	json_object_set_new(object, "result", json_string(words[result]));
 	json_object_set_new(object, "left_name", weir_cli_json_string(check->left_name));
 	json_object_set_new(object, "left", weir_cli_json_totals(&left));
 	json_object_set_new(object, "right_name", weir_cli_json_string(check->right_name));
@@ -119,12 +138,17 @@ static int take_part(void *arg, const Weir__Wire__Part *part)
 	for (size_t i = 0; i < part->n_checks; i++) {
 		const Weir__Wire__Check *check = part->checks[i];
 
+		enum result result = judge(check);
+
 		a->checks++;
-		a->differ += !check->holds;
+		a->differ += result == DIFFERS;
+		a->unread += result == UNREAD;
+		if (result == UNREAD)
+			weir_cli_say("missing: %s, %s: %s", check->node, check->hop, check->note);
 		if (a->array)
-			json_array_append_new(a->array, check_json(check, check->holds));
+			json_array_append_new(a->array, check_json(check, result));
 		else
-			put_rows(a, check, check->holds);
+			put_rows(a, check, result);
 	}
 	return 0;
 }
@@ -135,11 +159,13 @@ static const char *verdict(const struct audit *a, const struct weir_cli_answer *
 	if (a->differ)
 		snprintf(text, bytes, "The ledger does NOT balance: %u of %u equations differ.",
 			 a->differ, a->checks);
-	else if (!a->checks)
+	else if (a->checks == a->unread)
 		snprintf(text, bytes, "Nothing could be checked.");
-	else if (answer->partial)
+	else if (a->unread || answer->partial)
 		snprintf(text, bytes,
-			 "All %u equations that could be checked hold; some could not.", a->checks);
+			 "All %u equations that could be checked hold; what could not is named "
+			 "above.",
+			 a->checks - a->unread);
 	else
 		snprintf(text, bytes,
 			 "The ledger balances: all %u equations hold, to the packet and the byte.",
@@ -155,8 +181,9 @@ static int print_json(struct audit *a, const struct weir_cli_answer *answer)
 	for (size_t i = 0; answer->end && i < answer->end->n_missing; i++)
 		json_array_append_new(missing, weir_cli_json_string(answer->end->missing[i]->node));
 	json_object_set_new(object, "verdict", json_string(verdict(a, answer, text, sizeof(text))));
-	json_object_set_new(object, "balanced",
-			    json_boolean(a->checks && !a->differ && !answer->partial));
+	json_object_set_new(
+		object, "balanced",
+		json_boolean(a->checks && !a->differ && !a->unread && !answer->partial));
 	json_object_set_new(object, "differ", json_integer(a->differ));
 	json_object_set_new(object, "checks", a->array);
 	json_object_set_new(object, "missing", missing);
@@ -194,8 +221,10 @@ int weir_cli_audit(const struct weir_cli_options *o)
 			printf("%s\n", verdict(&a, &answer, text, sizeof(text)));
 		if (a.differ)
 			status = WEIR_EXIT_DIFFERS;
-		else if (!a.checks)
+		else if (a.checks == a.unread)
 			status = WEIR_EXIT_FAILED;
+		else if (a.unread)
+			status = WEIR_EXIT_PARTIAL;
 	}
 	json_decref(a.array);
 	weir_cli_client_free(&answer);

@@ -58,29 +58,34 @@ struct weir_cli_table *weir_cli_table_new(FILE *out, const char *columns)
 	return t;
 }
 
-static void write_cell(const struct weir_cli_table *t, unsigned column, const char *text)
+/* Blanks are owed until something stands behind them, so no line ends in blanks. */
+static void write_cell(const struct weir_cli_table *t, unsigned column, const char *text, int *owed)
 {
 	size_t length = strlen(text);
 	int pad = length < t->width[column] ? (int)(t->width[column] - length) : 0;
-	bool last = column + 1 == t->columns;
 
 	if (t->right[column])
-		fprintf(t->out, "%*s%s", pad, "", text);
-	else
-		fprintf(t->out, "%s%*s", text, last ? 0 : pad, "");
-	fprintf(t->out, "%*s", last ? 0 : GAP, "");
-	if (last)
+		*owed += pad;
+	if (length) {
+		fprintf(t->out, "%*s%s", *owed, "", text);
+		*owed = 0;
+	}
+	*owed += GAP + (t->right[column] ? 0 : pad);
+	if (column + 1 == t->columns) {
 		fputc('\n', t->out);
+		*owed = 0;
+	}
 }
 
 static void write_head(struct weir_cli_table *t)
 {
+	int owed = 0;
 	bool bold = isatty(fileno(t->out)) && !getenv("NO_COLOR");
 
 	if (bold)
 		fputs("\033[1m", t->out);
 	for (unsigned i = 0; i < t->columns; i++)
-		write_cell(t, i, t->head[i]);
+		write_cell(t, i, t->head[i], &owed);
 	if (bold)
 		fputs("\033[0m", t->out);
 	t->head_done = true;
@@ -88,6 +93,8 @@ static void write_head(struct weir_cli_table *t)
 
 static void write_rows(struct weir_cli_table *t)
 {
+	int owed = 0;
+
 	for (size_t i = 0; i < t->cell_count; i++) {
 		size_t length = strlen(t->cells[i]);
 
@@ -97,7 +104,7 @@ static void write_rows(struct weir_cli_table *t)
 	if (!t->head_done)
 		write_head(t);
 	for (size_t i = 0; i < t->cell_count; i++) {
-		write_cell(t, (unsigned)(i % t->columns), t->cells[i]);
+		write_cell(t, (unsigned)(i % t->columns), t->cells[i], &owed);
 		free(t->cells[i]);
 	}
 	t->cell_count = 0;

@@ -98,7 +98,7 @@ START_TEST(table)
 	fclose(out);
 	ck_assert_str_eq(text, "NAME       COUNT  STATE\n"
 			       "a         12.3 M  x?[2J\n"
-			       "longer  12345678  \n");
+			       "longer  12345678\n");
 	free(text);
 }
 END_TEST
