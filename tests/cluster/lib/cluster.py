@@ -143,13 +143,15 @@ class Cluster:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def ask(self, verb, *options, node=None):
-        """The parsed JSON answer, or None when nobody answers completely."""
+        """The parsed JSON answer (of flows: a list), or None when it is not complete."""
         where = ["--node", "--socket", f"{self.folder}/{node}.sock"] if node else [
             "--master", "--socket", self.socket]
         done = subprocess.run([WEIR, verb, *where, "--json", *options], capture_output=True,
                               timeout=30, check=False)
         if done.returncode:
             return None
+        if verb == "flows":
+            return [json.loads(line) for line in done.stdout.splitlines()]
         return json.loads(done.stdout)
 
     def audit(self, *options):
@@ -158,7 +160,7 @@ class Cluster:
         if not answer:
             return None
         checks = answer["checks"]
-        return checks if checks and all(c["holds"] for c in checks) else None
+        return checks if checks and all(c["result"] == "holds" for c in checks) else None
 
     def connected(self):
         return sum(node["connected"] for node in self.ask("nodes") or [])
