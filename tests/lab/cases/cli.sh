@@ -54,7 +54,7 @@ expect 1 in_ns right "$weir" live
 says "metering is off"
 
 say "on"
-expect 0 in_ns right "$weir" set table-flows 1024 active-timeout=90s enabled on
+expect 0 in_ns right "$weir" set table-flows 1024 active-timeout=90s idle-timeout 10m enabled on
 expect 0 in_ns right "$weir" get
 expect 0 in_ns right "$weir" get active-timeout
 says "90s"
