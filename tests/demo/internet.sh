@@ -74,40 +74,43 @@ start() {
 
 # --- topology -----------------------------------------------------------------
 
-link() {	# NS1 IF1 ADDRESS1,.. NS2 IF2 ADDRESS2,..
-	ip link add "$2" netns "weir-$1" type veth peer name "$5" netns "weir-$4"
-	for address in ${3//,/ }; do in_ns "$1" ip addr add "$address" dev "$2" nodad; done
-	for address in ${6//,/ }; do in_ns "$4" ip addr add "$address" dev "$5" nodad; done
-	in_ns "$1" ip link set "$2" up
-	in_ns "$4" ip link set "$5" up
+# Addresses and routes are written down first and set in one go for each namespace: under
+# emulation each process costs more than what it does.
+plan() { printf '%s\n' "${@:2}" >>"$dir/plan.$1"; }	# NS COMMAND...
+
+link() {	# NS1 IF1 ADDRESS4 ADDRESS6 NS2 IF2 ADDRESS4 ADDRESS6
+	ip link add "$2" netns "weir-$1" type veth peer name "$6" netns "weir-$5"
+	plan "$1" "addr add $3 dev $2" "addr add $4 dev $2 nodad" "link set $2 up"
+	plan "$5" "addr add $7 dev $6" "addr add $8 dev $6 nodad" "link set $6 up"
 }
 
 topology() {
-	local ns host
+	local ns host site n
 
 	for ns in "${namespaces[@]}"; do
 		ip netns add "weir-$ns"
-		in_ns "$ns" ip link set lo up
+		plan "$ns" "link set lo up"
 	done
 	for ns in r1 r2; do
 		in_ns $ns sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
 	done
-	link a1 eth0 10.1.1.2/24,fd00:1:1::2/64 r1 a1 10.1.1.1/24,fd00:1:1::1/64
-	link a2 eth0 10.1.2.2/24,fd00:1:2::2/64 r1 a2 10.1.2.1/24,fd00:1:2::1/64
-	link b1 eth0 10.2.1.2/24,fd00:2:1::2/64 r2 b1 10.2.1.1/24,fd00:2:1::1/64
-	link b2 eth0 10.2.2.2/24,fd00:2:2::2/64 r2 b2 10.2.2.1/24,fd00:2:2::1/64
-	link r1 core 10.0.0.1/30,fd00::1/64 r2 core 10.0.0.2/30,fd00::2/64
-	link r1 mgmt 10.9.1.1/30 master r1 10.9.1.2/30
-	link r2 mgmt 10.9.2.1/30 master r2 10.9.2.2/30
+	link a1 eth0 10.1.1.2/24 fd00:1:1::2/64 r1 a1 10.1.1.1/24 fd00:1:1::1/64
+	link a2 eth0 10.1.2.2/24 fd00:1:2::2/64 r1 a2 10.1.2.1/24 fd00:1:2::1/64
+	link b1 eth0 10.2.1.2/24 fd00:2:1::2/64 r2 b1 10.2.1.1/24 fd00:2:1::1/64
+	link b2 eth0 10.2.2.2/24 fd00:2:2::2/64 r2 b2 10.2.2.1/24 fd00:2:2::1/64
+	link r1 core 10.0.0.1/30 fd00::1/64 r2 core 10.0.0.2/30 fd00::2/64
+	link r1 mgmt 10.9.1.1/30 fd00:9:1::1/64 master r1 10.9.1.2/30 fd00:9:1::2/64
+	link r2 mgmt 10.9.2.1/30 fd00:9:2::1/64 master r2 10.9.2.2/30 fd00:9:2::2/64
 	for host in a1:1:1 a2:1:2 b1:2:1 b2:2:2; do
 		IFS=: read -r ns site n <<<"$host"
-		in_ns "$ns" ip route add default via "10.$site.$n.1"
-		in_ns "$ns" ip -6 route add default via "fd00:$site:$n::1"
+		plan "$ns" "route add default via 10.$site.$n.1" \
+			"route add default via fd00:$site:$n::1"
 	done
-	in_ns r1 ip route add 10.2.0.0/16 via 10.0.0.2
-	in_ns r2 ip route add 10.1.0.0/16 via 10.0.0.1
-	in_ns r1 ip -6 route add fd00:2::/32 via fd00::2
-	in_ns r2 ip -6 route add fd00:1::/32 via fd00::1
+	plan r1 "route add 10.2.0.0/16 via 10.0.0.2" "route add fd00:2::/32 via fd00::2"
+	plan r2 "route add 10.1.0.0/16 via 10.0.0.1" "route add fd00:1::/32 via fd00::1"
+	for ns in "${namespaces[@]}"; do
+		ip -n "weir-$ns" -batch "$dir/plan.$ns"
+	done
 }
 
 # --- daemons --------------------------------------------------------------------
