@@ -146,7 +146,7 @@ configure() {
 start_node() { start "$1" "$1" "$bin/weir-node" -c "$dir/$1.conf"; }
 weir_master() { "$bin/weir" "$@" --master --socket "$dir/master.sock"; }
 connected() {
-	[ "$(weir_master nodes --json 2>/dev/null | grep -c '"connected": *true')" = 2 ]
+	[ "$(weir_master nodes --json 2>/dev/null | grep -o '"connected": *true' | wc -l)" = 2 ]
 }
 
 # --- traffic --------------------------------------------------------------------
