@@ -4,6 +4,7 @@
 """The master's disk fills: it says so once, answers, loses nothing, and goes on when there is room."""
 
 import atexit
+import errno
 import os
 import subprocess
 import sys
@@ -21,10 +22,14 @@ atexit.register(subprocess.run, ["umount", "-l", disk])
 
 
 def fill(leave):
-    """Write a file that leaves about so many bytes."""
-    fs = os.statvfs(disk)
-    with open(f"{disk}/ballast", "wb") as f:
-        f.write(bytes(max(0, fs.f_bavail * fs.f_frsize - leave)))
+    """Write a file that leaves about so many bytes; the master may take some meanwhile."""
+    fd = os.open(f"{disk}/ballast", os.O_WRONLY | os.O_CREAT)
+    try:
+        while (fs := os.statvfs(disk)).f_bavail * fs.f_frsize > leave:
+            os.write(fd, bytes(min(1 << 16, fs.f_bavail * fs.f_frsize - leave)))
+    except OSError as error:
+        assert error.errno == errno.ENOSPC, error
+    os.close(fd)
 
 
 # min_free = 0: so that LMDB itself runs into the end of the disk.
