@@ -8,6 +8,8 @@ LAB_KERNELS ?= 6.1 6.12
 export LAB_KERNELS
 T ?=
 
+include tests/cluster/cluster.mk
+
 setup:
 	tests/setup
 
@@ -19,7 +21,7 @@ lab-modules: setup
 	done
 
 host-tests: setup
-	$(MAKE) programs test-programs
+	$(MAKE) -j"$$(nproc)" programs test-programs cluster-programs
 
 check: lab-modules host-tests
 	tests/run $(T)
