@@ -47,7 +47,7 @@ main() {
 	start master master "$bin/weir-master" -c "$dir/master.conf"
 	start_node r1
 	start_node r2
-	await "connection of both nodes to the master" 30 connected
+	await "connection of both nodes to the master" 60 connected
 	weir_master nodes
 
 	step "Real traffic for ${seconds}s: HTTP, DNS, iperf3, ping"

@@ -156,13 +156,13 @@ servers() {
 	head -c 300000 /dev/urandom >"$dir/www/page"
 	head -c 4000000 /dev/urandom >"$dir/www/image"
 	for ns in b1 b2; do
-		start web_$ns $ns python3 -m http.server --bind :: --directory "$dir/www" 80
+		start web_$ns $ns busybox httpd -f -p '[::]:80' -h "$dir/www"
 	done
 	start dns b1 dnsmasq --no-daemon --no-resolv --no-hosts --user=root --conf-file=/dev/null \
 		--address=/web.example/10.2.1.2 --address=/web.example/fd00:2:1::2
 	start iperf b1 iperf3 --server
 	for ns in b1 b2; do
-		await "web server in $ns" 20 "in_ns a1 curl -s -o /dev/null 'http://10.2.${ns#b}.2/page'"
+		await "an answer of the web server in $ns" 40 "in_ns a1 curl -s -o /dev/null 'http://10.2.${ns#b}.2/page'"
 	done
-	await "DNS server" 20 "in_ns a1 dig +short +time=1 +tries=1 @10.2.1.2 web.example >/dev/null"
+	await "an answer of the DNS server" 40 "in_ns a1 dig +short +time=1 +tries=1 @10.2.1.2 web.example >/dev/null"
 }
