@@ -31,6 +31,15 @@ static void age_cell(struct weir_cli_table *t, uint64_t ns)
 	weir_cli_table_cell(t, age);
 }
 
+/* 0 is "not told": a master does not know its nodes' disks. */
+static void size_cell(struct weir_cli_table *t, uint64_t bytes, bool exact)
+{
+	if (bytes)
+		weir_cli_table_number(t, bytes, exact);
+	else
+		weir_cli_table_cell(t, "-");
+}
+
 static void put_row(struct nodes *n, const Weir__Wire__Node *node)
 {
 	struct weir_totals totals = weir_convert_totals_get(node->totals);
@@ -49,8 +58,8 @@ static void put_row(struct nodes *n, const Weir__Wire__Node *node)
 	weir_cli_table_number(t, totals.flows, exact);
 	weir_cli_table_number(t, totals.packets, exact);
 	weir_cli_table_number(t, totals.bytes, exact);
-	weir_cli_table_number(t, node->disk_bytes, exact);
-	weir_cli_table_number(t, node->free_bytes, exact);
+	size_cell(t, node->disk_bytes, exact);
+	size_cell(t, node->free_bytes, exact);
 	weir_cli_table_cell(t, node->software);
 	weir_cli_table_cell(t, node->state && node->state[0] ? node->state : "-");
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0
-# timeout: 120
+# timeout: 400
 """The master's disk fills: it says so once, answers, loses nothing, and goes on when there is room."""
 
 import atexit

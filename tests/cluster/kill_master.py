@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0
-# timeout: 120
+# timeout: 400
 """kill -9 of the master at 20 random moments under load: every segment is applied once."""
 
 import os

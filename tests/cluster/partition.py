@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0
-# timeout: 120
+# timeout: 400
 """The master stops answering without closing: nodes notice, come back, and nothing is lost."""
 
 import os

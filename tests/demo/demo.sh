@@ -16,7 +16,7 @@ step() { printf '\n\033[1m[%3ds] %s\033[0m\n' $((SECONDS - began)) "$*"; }
 note() { printf '       [%3ds] %s\n' $((SECONDS - began)) "$*"; }
 pending() {
 	python3 -c 'import json, sys
-print(json.load(sys.stdin)["ledger"]["pending"]["packets"], "packets wait for it in the kernel")'
+print(json.load(sys.stdin)["pending"]["packets"], "packets wait for it in the kernel")'
 }
 
 traffic() {
@@ -58,12 +58,14 @@ main() {
 	sleep $((seconds / 3))
 	note "kill -9 of weir-node on r1, under traffic; the kernel keeps its records"
 	kill -9 "$pid_r1"
+	wait "$pid_r1" 2>/dev/null || true
+	[ ! -e "/proc/$pid_r1" ] || die "weir-node on r1 survived kill -9"
 	sleep 4
 	note "r1 without its daemon: $(in_ns r1 "$bin/weir" stat --json | pending)"
 	start_node r1
 	note "weir-node on r1 started again; the flow with most bytes in its kernel now:"
 	while kill -0 "$traffic" 2>/dev/null; do
-		in_ns r1 "$bin/weir" live --limit 1 --sort bytes 2>/dev/null | tail -n 1
+		in_ns r1 "$bin/weir" live --limit 1 --sort bytes 2>/dev/null | sed -n 2p
 		sleep 4
 	done
 	wait "$traffic"

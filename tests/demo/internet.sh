@@ -28,12 +28,8 @@ die() {
 	printf '%s: %s\n' "${0##*/}" "$*" >&2
 	exit 1
 }
-in_ns() {
-	local ns=weir-$1
-
-	shift
-	ip netns exec "$ns" "$@"
-}
+# nsenter and not ip netns exec: no mount of another sysfs for each command.
+in_ns() { nsenter --net="/run/netns/weir-$1" -- "${@:2}"; }
 
 internet_cleanup() {
 	local status=$? pid ns
@@ -65,9 +61,9 @@ await() {	# WHAT SECONDS CONDITION
 }
 
 # start NAME NAMESPACE COMMAND...: in the background, its output in $dir/NAME.log, its process id
-# in $pid_NAME.
+# in $pid_NAME. nsenter becomes the command, so a kill -9 of that id is one of the command.
 start() {
-	in_ns "$2" "${@:3}" >>"$dir/$1.log" 2>&1 &
+	nsenter --net="/run/netns/weir-$2" -- "${@:3}" >>"$dir/$1.log" 2>&1 &
 	pids+=($!)
 	printf -v "pid_$1" %s $!
 }

@@ -18,11 +18,11 @@ ETHERNET = 14
 
 
 def counters(interface):
-    out = {}
-    for name in ("rx_packets", "rx_bytes", "tx_packets", "tx_bytes"):
-        with open(f"/sys/class/net/{interface}/statistics/{name}") as file:
-            out[name] = int(file.read())
-    return out
+    text = subprocess.run(["ip", "-s", "-j", "link", "show", "dev", interface], check=True,
+                          stdout=subprocess.PIPE, text=True).stdout
+    stats = json.loads(text)[0]["stats64"]
+    return {f"{way}_{what}": stats[way][what]
+            for way in ("rx", "tx") for what in ("packets", "bytes")}
 
 
 def flows(path):

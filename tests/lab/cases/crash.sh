@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# timeout: 420
+# timeout: 900
 # kill -9 of node and master at 20 random moments under traffic: nothing lost, nothing twice.
 set -euo pipefail
 . tests/demo/internet.sh

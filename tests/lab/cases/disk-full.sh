@@ -1,6 +1,5 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# timeout: 240
 # A full disk stops storing with a sentence, loses nothing, and storing resumes when there is room.
 set -euo pipefail
 . tests/demo/internet.sh

@@ -1,8 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # DKMS adds, builds and installs the module for the running kernel, and it
-# loads from where DKMS put it. Compiles in the emulator: allow some minutes.
-#	tests/lab/run -t 600 tests/lab/cases/dkms.sh
+# loads from where DKMS put it. Compiles in the emulator: that takes long.
+# by hand: yes
+# timeout: 3000
 set -euo pipefail
 
 command -v dkms >/dev/null || {

@@ -10,7 +10,6 @@
 #	fd09::1/64     fd09::2/64
 #
 # kernels: 6.1 6.12
-# timeout: 240
 
 . "$WEIR_SRC/tests/lab/lib.sh"
 need ip ping
