@@ -22,7 +22,9 @@ def refused(client, number, cmd, **values):
         assert error.errno == number, f"{values}: {error}, expected {errno.errorcode[number]}"
         assert len(error.message) > 10, f"{values}: no sentence"
         before = dict(list(values.items())[:-1])
-        assert error.offset == HEADER + len(w.encode(**before)), (values, error.offset)
+        # the end of a dump brings the sentence, and on older kernels not the place
+        if cmd != w.WEIR_CMD_DUMP_FLOWS or error.offset is not None:
+            assert error.offset == HEADER + len(w.encode(**before)), (values, error.offset)
         print(f"{values}: {error}")
         return
     raise AssertionError(f"not refused: {values}")

@@ -184,11 +184,13 @@ class Client:
             data = data[size + 3 & ~3:]
 
     @staticmethod
-    def _refusal(flags, body):
+    def _refusal(flags, body, ended_dump=False):
         number = -struct.unpack_from("=i", body)[0]
         message, offset = "", None
         if flags & F_ACK_TLVS:
-            at = 20 if flags & F_CAPPED else 4 + struct.unpack_from("=I", body, 4)[0]
+            # the end of a dump has no copy of the request's header before its attributes
+            at = 4 if ended_dump else \
+                20 if flags & F_CAPPED else 4 + struct.unpack_from("=I", body, 4)[0]
             for kind, value in attrs_of(body[at:]):
                 if kind == 1:
                     message = value.rstrip(b"\0").decode()
@@ -213,7 +215,7 @@ class Client:
                     return replies
                 elif kind == NLMSG_DONE:
                     if struct.unpack_from("=i", body)[0] < 0:
-                        raise self._refusal(got, body)
+                        raise self._refusal(got, body, ended_dump=True)
                     return replies
                 else:
                     replies.append((body[0], body[4:]))
