@@ -68,9 +68,9 @@ def main():
     with open(iperf) as text:
         end = json.load(text)["end"]
     retransmits = end["sum_sent"]["retransmits"]
-    data = max((f for f in every if f["src"] == host and f["dst_port"] == 5201),
+    data = max((f for f in every if f["src"] == host and f.get("dport") == 5201),
                key=lambda f: f["bytes"])
-    stream = [f for f in every if f["src"] == host and f["src_port"] == data["src_port"]]
+    stream = [f for f in every if f["src"] == host and f.get("sport") == data["sport"]]
     packets, octets = total(stream)
     # 20 + 20 + 12 (timestamps); the SYN has 8 more of options; 37 bytes are iperf3's cookie
     payload = octets - 52 * packets - 8
