@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
+# timeout: 900
 #
 # The command line against the kernel: stat, live, get, set and flush, what they
 # print, and their exit statuses.

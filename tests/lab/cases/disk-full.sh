@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
+# by hand: yes
 # A full disk stops storing with a sentence, loses nothing, and storing resumes when there is room.
 set -euo pipefail
 . tests/demo/internet.sh

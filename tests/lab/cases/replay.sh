@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# timeout: 700
+# timeout: 900
 # Real captures through a veth give the reference's packets, bytes and TCP flags, per five-tuple.
 #
 #	sender  out ---- in  meter: every address is its own, INPUT drops behind the meter

@@ -9,7 +9,6 @@
 #	10.9.0.1/24    10.9.0.2/24
 #	fd09::1/64     fd09::2/64
 #
-# kernels: 6.1 6.12
 
 . "$WEIR_SRC/tests/lab/lib.sh"
 need ip ping
