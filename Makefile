@@ -9,7 +9,7 @@ KDIR ?= /lib/modules/$(shell uname -r)/build
 all: help
 
 help:
-	@echo 'make demo        two routers, one master, real traffic, one answer (root; under 5 minutes)'
+	@echo 'make demo        two routers, one master, real traffic, one answer (root; some minutes)'
 	@echo 'make check       everything CI runs (root)'
 	@echo 'make module      build/kmod/RELEASE/weir.ko for the kernel in KDIR'
 	@echo 'make programs    build/bin/weir, weir-node, weir-master'
