@@ -51,9 +51,9 @@ install: programs manuals dkms-tree
 	done
 	@echo "Installed. Next: make dkms, then modprobe weir."
 
--include kmod/kmod.mk
+include kmod/kmod.mk
 include daemon/daemon.mk
--include tests/tests.mk
+include tests/tests.mk
 
 demo: setup
 	tests/demo/run

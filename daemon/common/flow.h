@@ -4,7 +4,7 @@
  *
  * It is struct weir_record of uapi/weir.h after the node has read it: ports in
  * host order, times in nanoseconds since the Unix epoch. Conversion happens
- * once, in daemon/node/batch.c; everything behind it (store, query, summary)
+ * in one place, daemon/common/record.c; everything behind it (store, query, summary)
  * sees this struct only.
  */
 #ifndef WEIR_COMMON_FLOW_H
