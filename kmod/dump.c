@@ -7,6 +7,7 @@
  * off. If the instance changed meanwhile the dump ends as interrupted.
  */
 
+#include <linux/err.h>
 #include <linux/slab.h>
 #include <linux/ktime.h>
 #include <net/genetlink.h>
@@ -19,7 +20,7 @@
 
 /* A position in all tables, and what the request asked for. */
 struct dump {
-	u64 instance;
+	u64 instance;		/* 0: not begun */
 	u32 cpu;		/* index into weir_meter.cpus */
 	u32 set;
 	u32 way;
@@ -76,38 +77,12 @@ static int read_filter(struct dump *d, struct nlattr **attrs, struct netlink_ext
 
 int weir_dump_start(struct netlink_callback *cb)
 {
-	struct nlattr **attrs;
-	struct weir_meter *m;
-	struct dump *d;
-	int err;
+	struct dump *d = kzalloc(sizeof(*d), GFP_KERNEL);
 
-	m = weir_meter_get(weir_net_get(sock_net(cb->skb->sk)));
-	if (!m) {
-		NL_SET_ERR_MSG_MOD(cb->extack, "metering is off in this network namespace");
-		return -ENETDOWN;
-	}
-	err = -ENOMEM;
-	d = kzalloc(sizeof(*d), GFP_KERNEL);
-	attrs = kcalloc(WEIR_A_MAX + 1, sizeof(*attrs), GFP_KERNEL);
-	if (!d || !attrs)
-		goto free_dump;
-	d->instance = m->instance;
-	err = weir_netlink_parse(cb, attrs, weir_dump_policy);
-	if (err)
-		goto free_dump;
-	err = read_filter(d, attrs, cb->extack);
-	if (err)
-		goto free_dump;
-	kfree(attrs);
-	weir_meter_put(m);
+	if (!d)
+		return -ENOMEM;
 	cb->args[0] = (long)d;
 	return 0;
-
-free_dump:
-	kfree(attrs);
-	kfree(d);
-	weir_meter_put(m);
-	return err;
 }
 
 int weir_dump_done(struct netlink_callback *cb)
@@ -116,16 +91,47 @@ int weir_dump_done(struct netlink_callback *cb)
 	return 0;
 }
 
-/* Return: the instance the dump began with, or NULL. */
-static struct weir_meter *dumped(struct netlink_callback *cb, const struct dump *d)
+/*
+ * What the request asks for. Read when the first message is due and not in
+ * weir_dump_start(): older kernels send no sentence with what that refuses.
+ */
+static int begin(struct netlink_callback *cb, struct dump *d, const struct weir_meter *m)
+{
+	struct nlattr **attrs;
+	int err;
+
+	attrs = kcalloc(WEIR_A_MAX + 1, sizeof(*attrs), GFP_KERNEL);
+	if (!attrs)
+		return -ENOMEM;
+	err = weir_netlink_parse(cb, attrs, weir_dump_policy);
+	if (!err)
+		err = read_filter(d, attrs, cb->extack);
+	kfree(attrs);
+	if (!err)
+		d->instance = m->instance;
+	return err;
+}
+
+/* The instance the dump began with, to be put back, or an error. */
+static struct weir_meter *dumped(struct netlink_callback *cb, struct dump *d)
 {
 	struct weir_meter *m = weir_meter_get(weir_net_get(sock_net(cb->skb->sk)));
+	int err = 0;
 
-	if (m && m->instance == d->instance)
+	if (!m && !d->instance) {
+		NL_SET_ERR_MSG_MOD(cb->extack, "metering is off in this network namespace");
+		return ERR_PTR(-ENETDOWN);
+	}
+	if (!m)
+		return ERR_PTR(-EINTR);
+	if (!d->instance)
+		err = begin(cb, d, m);
+	else if (m->instance != d->instance)
+		err = -EINTR;
+	if (!err)
 		return m;
-	if (m)
-		weir_meter_put(m);
-	return NULL;
+	weir_meter_put(m);
+	return ERR_PTR(err);
 }
 
 static bool in_prefix(const u8 *addr, const struct dump *d)
@@ -223,8 +229,8 @@ int weir_dump_flows(struct sk_buff *skb, struct netlink_callback *cb)
 	struct dump *d = (struct dump *)cb->args[0];
 	struct weir_meter *m = dumped(cb, d);
 
-	if (!m)
-		return -EINTR;
+	if (IS_ERR(m))
+		return PTR_ERR(m);
 	while (d->cpu < m->ncpus)
 		if (put_flows(skb, cb, m, d))
 			break;
@@ -258,8 +264,8 @@ int weir_dump_stats(struct sk_buff *skb, struct netlink_callback *cb)
 	struct dump *d = (struct dump *)cb->args[0];
 	struct weir_meter *m = dumped(cb, d);
 
-	if (!m)
-		return -EINTR;
+	if (IS_ERR(m))
+		return PTR_ERR(m);
 	while (d->cpu < m->ncpus && !put_stats(skb, cb, m->cpus[d->cpu]))
 		d->cpu++;
 	weir_meter_put(m);

@@ -38,6 +38,8 @@
  *     own state); those are gone. With another INSTANCE, SEQ is ignored and the
  *     stream starts at the oldest batch held. -EBUSY: another socket owns the
  *     stream. -ERANGE: SEQ was never handed out. -ENETDOWN: metering is off.
+ *     The owner may subscribe again; batches that reach it before the reply
+ *     belong to its earlier subscription.
  *     The stream is released when the socket is closed, however that happens.
  *
  *   BATCH       INSTANCE, SEQ, CPU, CLOCK_OFFSET_NS (add to the record's

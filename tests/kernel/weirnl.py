@@ -198,12 +198,16 @@ class Client:
                     offset = struct.unpack("=I", value)[0]
         return NetlinkError(number, message, offset)
 
-    def _request(self, cmd, payload, flags=F_ACK):
+    def _send(self, cmd, payload, flags):
         self.seq += 1
         size = 20 + len(payload)
         self.sock.send(struct.pack("=IHHIIBBH", size, self.family, F_REQUEST | flags, self.seq, 0,
                                    cmd, 1, 0) + payload)
+
+    def _request(self, cmd, payload, flags=F_ACK):
+        self._send(cmd, payload, flags)
         replies = []
+        self.before_reply = 0
         while True:
             for kind, got, seq, body in self._receive():
                 if seq != self.seq:
@@ -218,6 +222,8 @@ class Client:
                         raise self._refusal(got, body, ended_dump=True)
                     return replies
                 else:
+                    if not replies:
+                        self.before_reply = len(self.stream)
                     replies.append((body[0], body[4:]))
 
     def request(self, cmd, payload=b"", **values):
@@ -234,7 +240,9 @@ class Client:
         while not self.stream:
             self.sock.settimeout(max(deadline - time.monotonic(), 0.001))
             try:
-                for kind, _, seq, body in self._receive():
+                for kind, flags, seq, body in self._receive():
+                    if kind == NLMSG_ERROR and struct.unpack_from("=i", body)[0]:
+                        raise self._refusal(flags, body)
                     if kind == self.family and seq == 0:
                         self.stream.append((body[0], decode(body[4:])))
             except (TimeoutError, BlockingIOError):
@@ -267,10 +275,17 @@ class Client:
         return self.request(WEIR_CMD_FLUSH)
 
     def subscribe(self, instance=0, seq=0, **values):
-        return self.request(WEIR_CMD_SUBSCRIBE, INSTANCE=instance, SEQ=seq, **values)
+        answer = self.request(WEIR_CMD_SUBSCRIBE, INSTANCE=instance, SEQ=seq, **values)
+        # what came before the reply belongs to an earlier subscription of this socket
+        del self.stream[:self.before_reply]
+        return answer
 
     def ack(self, instance, seq):
         self.request(WEIR_CMD_ACK, INSTANCE=instance, SEQ=seq)
+
+    def ack_quietly(self, instance, seq):
+        """As weir-node does: a reply would compete with batches for a full socket buffer."""
+        self._send(WEIR_CMD_ACK, encode(INSTANCE=instance, SEQ=seq), 0)
 
 
 class Reader:
@@ -317,7 +332,7 @@ class Reader:
         self.flows += flows
         self.batches[seq] = message
         if ack:
-            self.client.ack(self.instance, seq)
+            self.client.ack_quietly(self.instance, seq)
         return message
 
     def drain(self, quiet=1.0):
