@@ -1,6 +1,5 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# by hand: yes
 # Requests out of range and without privilege are refused with a sentence.
 . "${BASH_SOURCE%/*}/kernel-lib.sh"
 

@@ -1,6 +1,5 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# by hand: yes
 # timeout: 600
 # Packets through a router are counted exactly, in the table and in the stream.
 . "${BASH_SOURCE%/*}/kernel-lib.sh"

@@ -1,6 +1,5 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# by hand: yes
 # timeout: 600
 # A scan against a table and a log that are far too small.
 . "${BASH_SOURCE%/*}/kernel-lib.sh"

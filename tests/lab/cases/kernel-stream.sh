@@ -1,6 +1,5 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# by hand: yes
 # timeout: 600
 # Subscribe, resume, acknowledge, release; what is refused; END.
 . "${BASH_SOURCE%/*}/kernel-lib.sh"

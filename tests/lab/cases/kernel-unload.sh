@@ -1,6 +1,5 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# by hand: yes
 # timeout: 900
 # Unload under traffic with a subscriber attached, many times; then delete
 # namespaces that meter under traffic.
@@ -40,14 +39,15 @@ trap 'kill "${traffic[@]}" 2>/dev/null || true' EXIT
 load table_flows=1024 log_batches=16
 coproc farewell { exec python3 tests/kernel/farewell.py "$rounds"; }
 subscriber=$!
+exec {said}<&"${farewell[0]}"	# bash forgets the coprocess's own when that ends
 for ((round = 0; round < rounds; round++)); do
-	read -r -t 60 -u "${farewell[0]}" word number
+	read -r -t 60 -u "$said" word number
 	[ "$word $number" = "ready $round" ]
 	rmmod weir
 	[ ! -e /proc/net/weir ] && [ ! -d /sys/module/weir ]
 	[ $((round + 1)) = "$rounds" ] || load table_flows=1024 log_batches=16
 done
-read -r -t 60 -u "${farewell[0]}" last || true
+read -r -t 60 -u "$said" last || true
 wait "$subscriber"
 echo "$rounds unloads; $last"
 
