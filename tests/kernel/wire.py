@@ -32,7 +32,8 @@ def flows(path):
     return [json.loads(line) for line in text.splitlines()]
 
 
-def total(chosen):
+def total(flows_chosen):
+    chosen = list(flows_chosen)
     return sum(f["packets"] for f in chosen), sum(f["bytes"] for f in chosen)
 
 

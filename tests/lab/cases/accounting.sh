@@ -1,6 +1,5 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# by hand: yes
 # iperf3's own byte count and the interfaces' counters agree with the flows, to the byte.
 #
 # Interface counters are of frames: IP length plus 14 bytes of Ethernet header for each packet. iperf3

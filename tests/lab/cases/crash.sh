@@ -1,6 +1,5 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# by hand: yes
 # timeout: 900
 # kill -9 of node and master at 20 random moments under traffic: nothing lost, nothing twice.
 set -euo pipefail

@@ -1,10 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# by hand: yes
 # A full disk stops storing with a sentence, loses nothing, and storing resumes when there is room.
 set -euo pipefail
 . tests/demo/internet.sh
-trap 'internet_cleanup; umount "$dir/r1" 2>/dev/null || true' EXIT
+trap 'umount --lazy "$dir/r1" 2>/dev/null || true; internet_cleanup' EXIT
 
 ballast() { dd if=/dev/zero of="$dir/r1/ballast" bs=64k 2>/dev/null || true; }
 burst() {
