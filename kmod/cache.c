@@ -180,6 +180,7 @@ static void flow_count(struct weir_flow *flow, const struct weir_packet *p,
 	flow->end_ns = now;
 	flow->out_ifindex = s->out_ifindex;
 	flow->tcp_flags |= p->tcp_flags;
+	flow->ecn |= p->ecn;
 	flow->flags |= p->flags;
 	if (p->flags & WEIR_FLOW_FRAGMENTS)
 		flow->fragments += p->packets;
@@ -195,32 +196,48 @@ static void count_created(struct weir_cpu *c)
 	c->ledger.counters[WEIR_COUNTER_CREATED]++;
 }
 
+/* Why the flow in @way is due, WEIR_END_NONE if it is not. */
+static enum weir_end_reason due(const struct weir_cpu *c, const struct weir_set *set,
+				const struct weir_flow *flow, int way, bool check_active, u64 now)
+{
+	const struct weir_meter *m = c->meter;
+	const u32 idle = weir_ticks(now) - set->seen[way];
+
+	if ((set->tag[way] & WEIR_TAG_FINISHED) && idle >= weir_ticks(READ_ONCE(m->fin_ns)))
+		return WEIR_END_DETECTED;
+	if (idle >= weir_ticks(READ_ONCE(m->idle_ns)))
+		return WEIR_END_IDLE;
+	if (check_active && now - flow->start_ns >= READ_ONCE(m->active_ns))
+		return WEIR_END_ACTIVE;
+	return WEIR_END_NONE;
+}
+
 /*
  * The flow is in the table. If what has been counted so far is a record of its
  * own, export that and start the next one in the same place. Without room in
  * the log it is one longer record.
  */
-static void restart_if_due(struct weir_cpu *c, struct weir_flow *flow, u32 *tag,
-			   const struct weir_packet *p, const struct weir_sight *s, u64 now)
+static void restart_if_due(struct weir_cpu *c, struct weir_set *set, struct weir_flow *flow,
+			   int way, const struct weir_packet *p, const struct weir_sight *s,
+			   u64 now)
 {
 	const u32 seq = flow->next_seq;
 	const u16 keep = flow->flags & WEIR_FLOW_SEQ_VALID;
+	enum weir_end_reason reason;
 
-	if ((*tag & WEIR_TAG_FINISHED) && (p->tcp_flags & TCP_SYN)) {
-		/* the same ports again: a new connection */
-		if (!weir_log_put(c, flow, WEIR_END_DETECTED, false, now))
-			return;
-		flow_start(flow, s, p->ttl, now);
-	} else if (now - flow->start_ns >= READ_ONCE(c->meter->active_ns)) {
-		if (!weir_log_put(c, flow, WEIR_END_ACTIVE, false, now))
-			return;
-		flow_start(flow, s, p->ttl, now);
+	if ((set->tag[way] & WEIR_TAG_FINISHED) && (p->tcp_flags & TCP_SYN))
+		reason = WEIR_END_DETECTED;	/* the same ports again: a new connection */
+	else
+		reason = due(c, set, flow, way, true, now);
+	if (likely(reason == WEIR_END_NONE) || !weir_log_put(c, flow, reason, false, now))
+		return;
+
+	flow_start(flow, s, p->ttl, now);
+	if (reason == WEIR_END_ACTIVE) {	/* it goes on */
 		flow->next_seq = seq;
 		flow->flags = keep;
-	} else {
-		return;
 	}
-	*tag &= ~WEIR_TAG_STATE;
+	set->tag[way] &= ~WEIR_TAG_STATE;
 	count_created(c);
 }
 
@@ -239,7 +256,7 @@ void weir_cache_meter(struct weir_cpu *c, const struct weir_packet *p,
 	ledger->seen.bytes += p->bytes;
 
 	if (way >= 0) {
-		restart_if_due(c, &flows[way], &set->tag[way], p, s, now);
+		restart_if_due(c, set, &flows[way], way, p, s, now);
 	} else {
 		way = choose(set, weir_ticks(now));
 		if (set->tag[way] &&
@@ -264,23 +281,6 @@ void weir_cache_meter(struct weir_cpu *c, const struct weir_packet *p,
 		set->tag[way] |= WEIR_TAG_FINISHED;
 }
 
-/* Why the flow in @way is due, WEIR_END_NONE if it is not. */
-static enum weir_end_reason due(const struct weir_cpu *c, const struct weir_set *set,
-				const struct weir_flow *flow, int way, u64 now)
-{
-	const struct weir_meter *m = c->meter;
-	const u32 idle = weir_ticks(now) - set->seen[way];
-
-	if ((set->tag[way] & WEIR_TAG_FINISHED) && idle >= weir_ticks(READ_ONCE(m->fin_ns)))
-		return WEIR_END_DETECTED;
-	if (idle >= weir_ticks(READ_ONCE(m->idle_ns)))
-		return WEIR_END_IDLE;
-	if (((way ^ c->expire.pass) & ACTIVE_CHECK_MASK) == 0 &&
-	    now - flow->start_ns >= READ_ONCE(m->active_ns))
-		return WEIR_END_ACTIVE;
-	return WEIR_END_NONE;
-}
-
 bool weir_cache_expire(struct weir_cpu *c, u32 index, u64 now, unsigned int *moved)
 {
 	struct weir_set *set = &c->table.sets[index];
@@ -291,7 +291,8 @@ bool weir_cache_expire(struct weir_cpu *c, u32 index, u64 now, unsigned int *mov
 	for (way = 0; way < WEIR_WAYS; way++) {
 		if (!set->tag[way])
 			continue;
-		reason = due(c, set, &flows[way], way, now);
+		reason = due(c, set, &flows[way], way,
+			     ((way ^ c->expire.pass) & ACTIVE_CHECK_MASK) == 0, now);
 		if (reason == WEIR_END_NONE)
 			continue;
 		if (!weir_log_put(c, &flows[way], reason, false, now))
@@ -302,7 +303,8 @@ bool weir_cache_expire(struct weir_cpu *c, u32 index, u64 now, unsigned int *mov
 	return true;
 }
 
-unsigned int weir_cache_flush(struct weir_cpu *c, u32 index, u64 now, unsigned int *moved)
+unsigned int weir_cache_flush(struct weir_cpu *c, u32 index, u64 now, bool last_resort,
+			      unsigned int *moved)
 {
 	struct weir_set *set = &c->table.sets[index];
 	struct weir_flow *flows = &c->table.flows[index * WEIR_WAYS];
@@ -312,7 +314,7 @@ unsigned int weir_cache_flush(struct weir_cpu *c, u32 index, u64 now, unsigned i
 	for (way = 0; way < WEIR_WAYS; way++) {
 		if (!set->tag[way])
 			continue;
-		if (!weir_log_put(c, &flows[way], WEIR_END_FORCED, true, now)) {
+		if (!weir_log_put(c, &flows[way], WEIR_END_FORCED, last_resort, now)) {
 			left++;
 			continue;
 		}
@@ -335,7 +337,7 @@ void weir_flow_record(const struct weir_flow *flow, enum weir_end_reason reason,
 	r->out_ifindex = flow->out_ifindex;
 	r->vlan_id = key->where & WEIR_WHERE_VLAN;
 	r->protocol = key->protocol;
-	r->tos = key->tos;
+	r->tos = key->tos | flow->ecn;
 	r->ip_version = key->where & WEIR_WHERE_IPV6 ? 6 : 4;
 	r->end_reason = reason;
 	r->observed = key->where >> WEIR_WHERE_OBSERVED_SHIFT;

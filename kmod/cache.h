@@ -45,7 +45,8 @@ struct weir_flow {
 	u16 tcp_flags;
 	u16 flags;
 	u8 min_ttl;
-	u8 spare[3];
+	u8 ecn;				/* OR of all */
+	u8 spare[2];
 
 	u64 packets;
 	u64 bytes;
@@ -108,11 +109,13 @@ bool weir_cache_expire(struct weir_cpu *c, u32 index, u64 now, unsigned int *mov
  * @c: the CPU, locked
  * @index: which set
  * @now: monotonic ns
+ * @last_resort: may use the slots kept for evictions
  * @moved: grows by the flows moved
  *
  * Return: flows that found no room.
  */
-unsigned int weir_cache_flush(struct weir_cpu *c, u32 index, u64 now, unsigned int *moved);
+unsigned int weir_cache_flush(struct weir_cpu *c, u32 index, u64 now, bool last_resort,
+			      unsigned int *moved);
 
 /* Write @flow as a record. */
 void weir_flow_record(const struct weir_flow *flow, enum weir_end_reason reason,

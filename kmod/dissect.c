@@ -26,6 +26,8 @@ enum {
 	 */
 	WEIR_MAX_EXTENSIONS = 8,
 
+	ECN_MASK = 0x03,
+
 	TCP_FIN = 0x01,
 	TCP_SYN = 0x02,
 
@@ -73,6 +75,16 @@ static void map_ipv4(u8 *to, const u8 *from)
 	memcpy(to + 12, from, 4);
 }
 
+/*
+ * Linux sends SYN, pure ACKs, FIN and retransmissions of an ECN connection as Not-ECT
+ * and new data as ECT: with ECN in the key one direction would be three flows.
+ */
+static void set_tos(struct weir_packet *p, u8 tos)
+{
+	p->key.tos = tos & ~ECN_MASK;
+	p->ecn = tos & ECN_MASK;
+}
+
 static bool dissect_ipv4(const struct weir_frame *f, struct weir_packet *p, struct upper *up)
 {
 	u8 buf[IPV4_HEADER];
@@ -91,7 +103,7 @@ static bool dissect_ipv4(const struct weir_frame *f, struct weir_packet *p, stru
 
 	map_ipv4(p->key.src_addr, ip + 12);
 	map_ipv4(p->key.dst_addr, ip + 16);
-	p->key.tos = ip[1];
+	set_tos(p, ip[1]);
 	p->key.protocol = ip[9];
 	p->ttl = ip[8];
 	p->bytes = total;
@@ -175,7 +187,7 @@ static bool dissect_ipv6(const struct weir_frame *f, struct weir_packet *p, stru
 
 	memcpy(p->key.src_addr, ip + 8, 16);
 	memcpy(p->key.dst_addr, ip + 24, 16);
-	p->key.tos = (u8)(be16_at(ip) >> 4);
+	set_tos(p, (u8)(be16_at(ip) >> 4));
 	p->key.protocol = ip[6];
 	p->key.where = WEIR_WHERE_IPV6;
 	p->ttl = ip[7];

@@ -37,7 +37,7 @@ struct weir_key {
 	u32 in_ifindex;
 	u16 where;		/* WEIR_WHERE_* */
 	u8 protocol;
-	u8 tos;
+	u8 tos;			/* DSCP; ECN differs between the packets of one flow */
 };
 
 /**
@@ -74,6 +74,7 @@ struct weir_packet {
 	u16 tcp_flags;
 	u16 flags;		/* WEIR_FLOW_* */
 	u8 ttl;
+	u8 ecn;
 	bool payload;		/* TCP: carries data */
 	bool short_l4;		/* transport header cut: ports are 0 */
 };

@@ -107,7 +107,8 @@ static void expire_work(struct work_struct *work)
 		sets -= done;
 		cond_resched();
 	}
-	if (seal_old(c, (u64)SEAL_MS * NSEC_PER_MSEC))
+	/* With nobody to take it, a batch had better be full before it is sealed. */
+	if (seal_old(c, weir_export_hungry(c->meter) ? (u64)SEAL_MS * NSEC_PER_MSEC : U64_MAX))
 		weir_export_kick(c->meter);
 }
 
@@ -178,6 +179,7 @@ void weir_expire_stop(struct weir_meter *m)
 	for (i = 0; i < m->ncpus; i++) {
 		cancel_work_sync(&m->cpus[i]->expire.work);
 		cancel_work_sync(&m->cpus[i]->kick);
+		m->cpus[i]->expire.next = 0;	/* for weir_expire_drain() */
 	}
 }
 
@@ -192,7 +194,7 @@ static void flush_cpu(struct weir_cpu *c, u64 *moved, u64 *left)
 		spin_lock_bh(&c->lock);
 		for (n = 0; n < SETS_PER_HOLD && set < c->table.nsets &&
 		     now_moved < RECORDS_PER_HOLD; n++)
-			*left += weir_cache_flush(c, set++, ktime_get_ns(), &now_moved);
+			*left += weir_cache_flush(c, set++, ktime_get_ns(), false, &now_moved);
 		spin_unlock_bh(&c->lock);
 		*moved += now_moved;
 		cond_resched();
@@ -207,6 +209,40 @@ void weir_expire_flush(struct weir_meter *m, u64 *moved, u64 *left)
 	*left = 0;
 	for (i = 0; i < m->ncpus; i++)
 		flush_cpu(m->cpus[i], moved, left);
+}
+
+static bool drain_cpu(struct weir_cpu *c, u64 *moved)
+{
+	u32 *set = &c->expire.next;
+	bool room = true;
+
+	while (room && *set < c->table.nsets) {
+		unsigned int now_moved = 0;
+		u32 n;
+
+		spin_lock_bh(&c->lock);
+		for (n = 0; n < SETS_PER_HOLD && *set < c->table.nsets &&
+		     now_moved < RECORDS_PER_HOLD; n++) {
+			room = !weir_cache_flush(c, *set, ktime_get_ns(), true, &now_moved);
+			if (!room)
+				break;
+			(*set)++;
+		}
+		spin_unlock_bh(&c->lock);
+		*moved += now_moved;
+		cond_resched();
+	}
+	return room;
+}
+
+bool weir_expire_drain(struct weir_meter *m, u64 *moved)
+{
+	bool empty = true;
+	u32 i;
+
+	for (i = 0; i < m->ncpus; i++)
+		empty &= drain_cpu(m->cpus[i], moved);
+	return empty;
 }
 
 void weir_expire_seal(struct weir_meter *m)

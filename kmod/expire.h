@@ -21,8 +21,14 @@ void weir_expire_stop(struct weir_meter *m);
 /* Packet path, BH off: @c has sealed a batch, see that it is exported. */
 void weir_expire_kick(struct weir_cpu *c);
 
-/* Move every flow of every table to the log as far as there is room. */
+/* Move every flow of every table to the log, but for the room kept for evictions. */
 void weir_expire_flush(struct weir_meter *m, u64 *moved, u64 *left);
+
+/*
+ * Hooks and expiry are stopped: empty the tables into the logs, continuing where the
+ * call before found no room. Return: whether they are empty now.
+ */
+bool weir_expire_drain(struct weir_meter *m, u64 *moved);
 
 /* Seal all open batches, however small. */
 void weir_expire_seal(struct weir_meter *m);

@@ -26,6 +26,7 @@
  */
 
 #include <linux/delay.h>
+#include <linux/ktime.h>
 #include <linux/list.h>
 #include <linux/log2.h>
 #include <linux/mm.h>
@@ -47,8 +48,10 @@
 enum {
 	/* When metering stops, the owner may keep us waiting this long in all ... */
 	FINISH_MS = 2000,
-	/* ... and this long without taking anything. */
-	FINISH_STALL_MS = 250,
+	/* ... and this long without taking or acknowledging anything: one slow fsync. */
+	FINISH_STALL_MS = 1000,
+	/* ... while the log is full, this long. */
+	FINISH_HOLD_MS = 200,
 	FINISH_POLL_MS = 5,
 };
 
@@ -227,9 +230,12 @@ static int send_all(struct weir_meter *m)
 	int err = 0;
 
 	s->waiting = false;
+	WRITE_ONCE(s->hungry, false);
 	if (!port)
 		return -ENOTCONN;
-	while (s->sent_seq < s->last_seq && s->sent_seq - s->acked_seq < s->window) {
+	/* a port that is released may be another program's a moment later */
+	while (s->sent_seq < s->last_seq && s->sent_seq - s->acked_seq < s->window &&
+	       owner_port(s) == port) {
 		err = send_batch(m, port, s->sent_seq + 1);
 		if (err)
 			break;
@@ -241,6 +247,8 @@ static int send_all(struct weir_meter *m)
 		weir_net_notice(m->wn, WEIR_NOTICE_RELEASED, m->instance);
 	else if (err)
 		s->waiting = true;
+	else
+		WRITE_ONCE(s->hungry, s->sent_seq == s->last_seq);
 	return err;
 }
 
@@ -258,6 +266,12 @@ static void export_work(struct work_struct *work)
 void weir_export_kick(struct weir_meter *m)
 {
 	queue_work(weir_wq, &m->stream.work);
+}
+
+/* Unlocked: what changes meanwhile is seen by the next tick. */
+bool weir_export_hungry(const struct weir_meter *m)
+{
+	return READ_ONCE(m->stream.hungry);
 }
 
 bool weir_export_waiting(const struct weir_meter *m)
@@ -374,6 +388,26 @@ int weir_export_ack(struct weir_meter *m, u32 port, u64 instance, u64 seq,
 	return err;
 }
 
+int weir_export_flush(struct weir_meter *m, u64 *moved, u64 *left, struct netlink_ext_ack *extack)
+{
+	struct weir_stream *s = &m->stream;
+	int err = 0;
+
+	/* under the lock: nothing may leave a table after END has said what was in it */
+	mutex_lock(&s->lock);
+	if (s->closing) {
+		NL_SET_ERR_MSG_MOD(extack, "metering is being switched off");
+		err = -ENETDOWN;
+	} else {
+		weir_expire_flush(m, moved, left);
+		weir_expire_seal(m);
+	}
+	mutex_unlock(&s->lock);
+	if (!err)
+		weir_export_kick(m);
+	return err;
+}
+
 void weir_export_state(struct weir_meter *m, struct weir_stream_state *state)
 {
 	struct weir_stream *s = &m->stream;
@@ -386,48 +420,89 @@ void weir_export_state(struct weir_meter *m, struct weir_stream_state *state)
 	mutex_unlock(&s->lock);
 }
 
-/* One round of the farewell. Return: flows for which the log had no room. */
-static u64 finish_round(struct weir_meter *m, bool *progress)
+/* What the farewell knows from one round to the next. */
+struct farewell {
+	u64 deadline_ns;
+	u64 progress_ns;		/* when something last moved */
+	u64 sent_seq;
+	u64 acked_seq;
+	bool left;			/* flows in a table, for want of room in a log */
+};
+
+static void farewell_begin(struct farewell *f)
+{
+	memset(f, 0, sizeof(*f));
+	f->progress_ns = ktime_get_ns();
+	f->deadline_ns = f->progress_ns + FINISH_MS * (u64)NSEC_PER_MSEC;
+}
+
+/* Note progress. Return: whether to go on. The stream is locked. */
+static bool farewell_goes_on(struct farewell *f, struct weir_stream *s, bool moved)
+{
+	const u64 now = ktime_get_ns();
+
+	if (moved || s->sent_seq != f->sent_seq || s->acked_seq != f->acked_seq)
+		f->progress_ns = now;
+	f->sent_seq = s->sent_seq;
+	f->acked_seq = s->acked_seq;
+	return owner_port(s) && now < f->deadline_ns &&
+	       now - f->progress_ns < FINISH_STALL_MS * (u64)NSEC_PER_MSEC;
+}
+
+/* One round of emptying the tables. Return: whether there is to be another. */
+static bool finish_round(struct weir_meter *m, struct farewell *f)
 {
 	struct weir_stream *s = &m->stream;
-	u64 sent = s->sent_seq;
-	u64 moved, left;
+	u64 moved = 0;
+	bool more;
 
-	weir_expire_flush(m, &moved, &left);
+	f->left = !weir_expire_drain(m, &moved);
 	weir_expire_seal(m);
 	number_all(m);
-	s->window = U32_MAX;	/* there will be no more acknowledgments to wait for */
+	s->window = U32_MAX;	/* there is nothing to hold back for */
 	send_all(m);
-	*progress = moved || s->sent_seq != sent;
+	more = farewell_goes_on(f, s, moved) && (f->left || s->sent_seq != s->last_seq);
 	/*
-	 * The log is smaller than the table: what was sent makes room for the rest.
-	 * Nobody can ask for it again.
+	 * The log is smaller than the table. The owner does not acknowledge: what it
+	 * was sent makes room for the rest, though it cannot ask for that again.
 	 */
-	while (left && s->acked_seq < s->sent_seq)
-		free_oldest(m, false);
-	return left;
+	if (more && f->left &&
+	    ktime_get_ns() - f->progress_ns >= FINISH_HOLD_MS * (u64)NSEC_PER_MSEC)
+		while (s->acked_seq < s->sent_seq)
+			free_oldest(m, false);
+	return more;
 }
 
 /* Empty the table through the log to the owner as long as it takes something. */
-static void finish_stream(struct weir_meter *m)
+static void finish_stream(struct weir_meter *m, struct farewell *f)
 {
-	struct weir_stream *s = &m->stream;
-	unsigned int waited = 0, stalled = 0;
-	bool progress, done;
+	bool more;
 
 	for (;;) {
-		mutex_lock(&s->lock);
-		s->closing = true;
-		done = !finish_round(m, &progress) && s->sent_seq == s->last_seq;
-		mutex_unlock(&s->lock);
-
-		stalled = progress ? 0 : stalled + FINISH_POLL_MS;
-		if (done || !owner_port(s) || waited >= FINISH_MS || stalled >= FINISH_STALL_MS)
+		mutex_lock(&m->stream.lock);
+		m->stream.closing = true;
+		more = finish_round(m, f);
+		mutex_unlock(&m->stream.lock);
+		if (!more)
 			return;
-		if (progress)
-			continue;
 		msleep(FINISH_POLL_MS);
-		waited += FINISH_POLL_MS;
+	}
+}
+
+/* The owner has END; what it commits now is not lost. */
+static void finish_acks(struct weir_meter *m, struct farewell *f)
+{
+	struct weir_stream *s = &m->stream;
+	bool more;
+
+	f->progress_ns = ktime_get_ns();
+	for (;;) {
+		mutex_lock(&s->lock);
+		more = farewell_goes_on(f, s, false) && s->acked_seq < s->sent_seq;
+		mutex_unlock(&s->lock);
+		if (!more)
+			return;
+		msleep(FINISH_POLL_MS);
 	}
 }
 
@@ -450,6 +525,8 @@ static void send_end(struct weir_meter *m, u32 port, const struct weir_totals *l
 
 	/* The message that says how much is missing is worth a short wait. */
 	for (tries = 0; tries < FINISH_STALL_MS / FINISH_POLL_MS; tries++) {
+		if (owner_port(&m->stream) != port)
+			return;
 		skb = weir_netlink_end(m->instance, m->stream.last_seq, &m->stream.numbered, lost);
 		if (!skb)
 			return;
@@ -465,10 +542,12 @@ void weir_export_finish(struct weir_meter *m)
 	struct weir_totals lost[__WEIR_LOST_COUNT] = { };
 	struct weir_stream *s = &m->stream;
 	struct weir_totals unread = { };
+	struct farewell f;
 	u32 i, k, port;
 
 	cancel_work_sync(&s->work);
-	finish_stream(m);
+	farewell_begin(&f);
+	finish_stream(m, &f);
 
 	mutex_lock(&s->lock);
 	/* END tells losses beside the numbered batches; those in them show as a gap. */
@@ -484,8 +563,10 @@ void weir_export_finish(struct weir_meter *m)
 	port = owner_port(s);
 	mutex_unlock(&s->lock);
 
-	if (port)
+	if (port) {
 		send_end(m, port, lost);
+		finish_acks(m, &f);
+	}
 
 	mutex_lock(&s->lock);
 	while (s->acked_seq < s->last_seq)

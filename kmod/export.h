@@ -43,6 +43,7 @@ struct weir_stream {
 	u64 shown_seq;			/* sent to any owner ever */
 	struct weir_totals numbered;	/* of batches 1..last_seq */
 	bool closing;			/* metering stops: no new owner */
+	bool hungry;			/* the owner was sent all there is */
 	bool waiting;			/* a message did not fit the owner's buffer */
 	struct weir_owner owner;
 	struct work_struct work;
@@ -61,6 +62,9 @@ void weir_export_destroy(struct weir_meter *m);
 
 /* Have sealed batches numbered and sent. Any context. */
 void weir_export_kick(struct weir_meter *m);
+
+/* A subscriber has all that was sealed and would take more. */
+bool weir_export_hungry(const struct weir_meter *m);
 
 /* Something is left that only time or an acknowledgment can move. */
 bool weir_export_waiting(const struct weir_meter *m);
@@ -84,6 +88,10 @@ int weir_export_subscribe(struct weir_meter *m, u32 port, u64 instance, u64 seq,
 /* Batches up to @seq are durable at the owner. */
 int weir_export_ack(struct weir_meter *m, u32 port, u64 instance, u64 seq,
 		    struct netlink_ext_ack *extack);
+
+/* FLUSH: end every flow and seal what there is. */
+int weir_export_flush(struct weir_meter *m, u64 *moved, u64 *left,
+		      struct netlink_ext_ack *extack);
 
 void weir_export_state(struct weir_meter *m, struct weir_stream_state *state);
 

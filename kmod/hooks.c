@@ -154,7 +154,7 @@ static void frame_of(const struct sk_buff *skb, struct weir_frame *f)
 
 static void skip(struct weir_cpu *c, unsigned int reason, const struct sk_buff *skb)
 {
-	c->ledger.skipped[reason].packets++;
+	c->ledger.skipped[reason].packets += max_t(u32, skb_shinfo(skb)->gso_segs, 1);
 	c->ledger.skipped[reason].bytes += skb->len;
 }
 

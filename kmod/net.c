@@ -207,26 +207,34 @@ int weir_net_start(struct weir_net *wn, struct netlink_ext_ack *extack)
 
 	if (rcu_access_pointer(wn->meter))
 		return 0;
-	if (READ_ONCE(exiting))
+	if (READ_ONCE(exiting)) {
+		NL_SET_ERR_MSG_MOD(extack, "the module is being unloaded");
 		return -ENODEV;
+	}
 	if (!fits_memory(&wn->config)) {
 		NL_SET_ERR_MSG_MOD(extack,
 				   "tables and logs of this size need over half of the free memory");
 		return -ENOMEM;
 	}
 	m = meter_alloc(wn);
-	if (!m)
+	if (!m) {
+		NL_SET_ERR_MSG_MOD(extack, "no memory for tables and logs of this size");
 		return -ENOMEM;
+	}
 	err = weir_export_init(m);
-	if (err)
+	if (err) {
+		NL_SET_ERR_MSG_MOD(extack, "no memory for the stream");
 		goto free_meter;
+	}
 
 	/* Timeouts before the first packet, packets before anyone can ask. */
 	rcu_assign_pointer(wn->meter, m);
 	weir_net_apply_timeouts(wn);
 	err = weir_hooks_register(wn->net, m);
-	if (err)
+	if (err) {
+		NL_SET_ERR_MSG_MOD(extack, "netfilter did not take the hooks");
 		goto unpublish;
+	}
 	weir_expire_start(m);
 	weir_net_notice(wn, WEIR_NOTICE_STARTED, m->instance);
 	return 0;
@@ -235,6 +243,7 @@ unpublish:
 	RCU_INIT_POINTER(wn->meter, NULL);
 	weir_meter_put(m);
 	synchronize_rcu();	/* hooks registered so far, weir_meter_get() */
+	weir_expire_stop(m);	/* packets may have queued work */
 	wait_for_completion(&m->unused);
 	weir_export_destroy(m);
 free_meter:
@@ -365,7 +374,7 @@ static struct pernet_operations net_ops = {
 /* Defaults for this machine: generous, but a small share of its memory. */
 static void choose_sizes(const struct weir_defaults *d)
 {
-	const u64 pages = totalram_pages() / AUTO_SHARE / num_possible_cpus();
+	const u64 pages = totalram_pages() / AUTO_SHARE / num_online_cpus();
 	bool cut;
 
 	initial.table_flows = d->table_flows ? roundup_pow_of_two(d->table_flows)

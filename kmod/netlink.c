@@ -316,6 +316,7 @@ static int flush(struct sk_buff *request, struct genl_info *info)
 	struct sk_buff *skb;
 	u64 moved, left;
 	void *hdr;
+	int err;
 
 	if (!m)
 		return -ENETDOWN;
@@ -324,13 +325,13 @@ static int flush(struct sk_buff *request, struct genl_info *info)
 		weir_meter_put(m);
 		return -ENOMEM;
 	}
-	weir_expire_flush(m, &moved, &left);
-	weir_expire_seal(m);
-	weir_export_kick(m);
+	err = weir_export_flush(m, &moved, &left, info->extack);
 	weir_meter_put(m);
-	if (put_u64(skb, WEIR_A_MOVED, moved) || put_u64(skb, WEIR_A_LEFT, left)) {
+	if (!err && (put_u64(skb, WEIR_A_MOVED, moved) || put_u64(skb, WEIR_A_LEFT, left)))
+		err = -EMSGSIZE;
+	if (err) {
 		nlmsg_free(skb);
-		return -EMSGSIZE;
+		return err;
 	}
 	return reply_send(skb, hdr, info);
 }

@@ -63,9 +63,10 @@
  *               and can name it exactly. LOST here is what got no number, so
  *               that SEEN = NUMBERED + LOST holds at the end; batches that have
  *               one and were not acknowledged are the subscriber's to judge.
- *               While it lasts, at most some 2 seconds, ACK still works; when
- *               the module goes away the family may be gone (-ENOENT) before
- *               END has been read.
+ *               For up to 2 seconds of it, as long as the owner takes or
+ *               acknowledges something each second, ACK works, also of batches that
+ *               came before END; when the module goes away the family may be gone
+ *               (-ENOENT) before END has been read.
  *
  * The ledger
  *   For every CPU, at any moment and exactly, for packets and for bytes:
@@ -281,7 +282,7 @@ struct weir_record {
 	__u32	out_ifindex;		/* not key; of the last packet; 0: for this host */
 	__u16	vlan_id;
 	__u8	protocol;		/* after IPv6 extension headers */
-	__u8	tos;			/* DSCP and ECN */
+	__u8	tos;			/* DSCP is key; the two ECN bits are the OR of all packets */
 	__u8	ip_version;		/* 4 or 6 */
 	/* facts */
 	__u8	end_reason;		/* enum weir_end_reason */

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import weirnl as w
@@ -141,6 +142,44 @@ def test_window(control):
         assert reader.next == control.stats()["SEQ"] + 1
 
 
+def test_nobody(control):
+    """With nobody to read, records share batches and do not wear the log out."""
+    before = control.config()
+    control.config(IDLE_TIMEOUT_MS=100)
+    batches = control.stats()["COUNTERS"][w.WEIR_COUNTER_BATCHES]
+    pending = control.stats()["PENDING"][0]
+    for _ in range(4):
+        traffic(1)
+        time.sleep(1.5)         # idle, and the cursor has been round
+    stats = control.stats()
+    assert stats["PENDING"][0] >= pending + 4, stats
+    assert stats["COUNTERS"][w.WEIR_COUNTER_BATCHES] == batches, "sealed for nobody"
+    with w.Client() as client:
+        reader = w.Reader(client)
+        reader.drain(1)
+        assert len(reader.flows) >= 4, "a reader gets them"
+    control.config(IDLE_TIMEOUT_MS=before["IDLE_TIMEOUT_MS"])
+    await_owner(control, 0)
+
+
+def test_late_ack(control):
+    """What is acknowledged after END was sent is not lost."""
+    with w.Client() as client:
+        reader = w.Reader(client)
+        traffic(5)
+        off = threading.Thread(target=lambda: w.Client().config(ENABLED=0))
+        off.start()
+        while not reader.end:
+            assert reader.take(10, ack=False) or reader.end, "no END"
+        time.sleep(0.2)         # a commit
+        client.ack_quietly(reader.instance, reader.next - 1)
+        off.join()
+        after = control.stats()
+        assert after["LOST"] == [(0, 0, 0)] * len(after["LOST"]), after
+        assert after["ACKED"] == after["SEEN"] == reader.end["NUMBERED"]
+    control.config(ENABLED=1)
+
+
 def test_end(control):
     """Switching off empties the table to the owner, then says END."""
     with w.Client() as client, w.Client() as listener:
@@ -175,7 +214,7 @@ def main():
     with w.Client() as control:
         control.config(ENABLED=1)
         for test in (test_resume, test_refusals, test_killed, test_window, test_slow_reader,
-                     test_end):
+                     test_nobody, test_late_ack, test_end):
             print(test.__name__, flush=True)
             test(control)
             w.check_ledgers(control)
