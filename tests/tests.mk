@@ -23,7 +23,7 @@ lab-modules: setup
 host-tests: setup
 	$(MAKE) -j"$$(nproc)" programs test-programs cluster-programs
 
-check: lab-modules host-tests
+check: lab-modules host-tests lint
 	tests/run $(T)
 
 check-unit: host-tests

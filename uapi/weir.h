@@ -282,7 +282,7 @@ struct weir_record {
 	__u32	out_ifindex;		/* not key; of the last packet; 0: for this host */
 	__u16	vlan_id;
 	__u8	protocol;		/* after IPv6 extension headers */
-	__u8	tos;			/* DSCP is key; the two ECN bits are the OR of all packets */
+	__u8	tos;			/* DSCP, which is key; ECN bits are the OR of all */
 	__u8	ip_version;		/* 4 or 6 */
 	/* facts */
 	__u8	end_reason;		/* enum weir_end_reason */

@@ -25,6 +25,7 @@ traffic() {
 	start iperf_tcp a1 iperf3 --client 10.2.1.2 --time "$seconds" --bitrate 20M
 	start ping4 a2 ping -q -i 0.2 -c $((seconds * 5)) 10.2.2.2
 	start ping6 a2 ping -q -6 -i 0.2 -c $((seconds * 5)) fd00:2:2::2
+	# shellcheck disable=SC2154 # start() sets pid_NAME
 	while kill -0 "$pid_iperf_tcp" 2>/dev/null; do
 		for url in http://10.2.1.2/page 'http://[fd00:2:1::2]/page' http://10.2.2.2/image; do
 			in_ns a2 curl -s -o /dev/null "$url" || true
@@ -57,6 +58,7 @@ main() {
 	pids+=("$traffic")
 	sleep $((seconds / 3))
 	note "kill -9 of weir-node on r1, under traffic; the kernel keeps its records"
+	# shellcheck disable=SC2154
 	kill -9 "$pid_r1"
 	wait "$pid_r1" 2>/dev/null || true
 	[ ! -e "/proc/$pid_r1" ] || die "weir-node on r1 survived kill -9"

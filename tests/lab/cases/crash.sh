@@ -49,7 +49,7 @@ for ((i = 1; i <= kills; i++)); do
 	kill -9 "${!process}"
 	wait "${!process}" 2>/dev/null || true
 	sleep "$(printf '0.%02d' $((RANDOM % 100)))"
-	if [ $victim = master ]; then start_master; else start_node $victim; fi
+	if [ "$victim" = master ]; then start_master; else start_node "$victim"; fi
 	echo "kill $i of $kills: $victim"
 done
 sleep 3
