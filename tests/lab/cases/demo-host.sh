@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
+# by hand: yes
 # timeout: 900
 #
 # `make demo HOST=1`, word for word, on a machine that may load modules: the

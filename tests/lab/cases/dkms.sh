@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: GPL-2.0
 # DKMS adds, builds and installs the module for the running kernel, and it
 # loads from where DKMS put it. Compiles in the emulator: that takes long.
-# by hand: yes
 # timeout: 3000
 set -euo pipefail
 
