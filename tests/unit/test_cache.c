@@ -17,7 +17,7 @@
 
 enum {
 	FLOWS = 1024,
-	SLOTS_MAX = 8,
+	SLOTS_MAX = 32,
 	FIN = 0x01,
 	SYN = 0x02,
 	RST = 0x04,
@@ -49,6 +49,7 @@ static struct {
 	u64 seed, random, step;
 	u64 now;
 	enum operation operation;
+	bool last_resort;		/* of the flush */
 	struct weir_meter meter;
 	struct weir_cpu cpu;
 	u32 mask;			/* of the hash: few values make tags meet */
@@ -59,7 +60,7 @@ static struct {
 	struct weir_totals reasons[WEIR_END_NO_RESOURCES + 1];
 	u64 sum[SLOTS_MAX];		/* of sealed batches' content */
 	u32 read_open, read_count;	/* records before are known */
-	u64 sealed, evicted[3], refused;
+	u64 sealed, full, evicted[3], refused;
 } t;
 
 #define CHECK(what, ...)                                                                           \
@@ -235,6 +236,16 @@ static void check_reason(const struct weir_record *r, u32 flow, bool syn)
 	}
 }
 
+/* The reserve is there for evictions, and for what may be the last chance. */
+static void check_place(const struct weir_record *r, u32 slot)
+{
+	const struct weir_log *log = &t.cpu.log;
+
+	CHECK(slot - log->tail < log->size - log->reserve ||
+	      r->end_reason == WEIR_END_NO_RESOURCES || (t.operation == FLUSH && t.last_resort),
+	      "end reason %u took a reserved slot", r->end_reason);
+}
+
 static void take_record(const struct weir_record *r, bool syn)
 {
 	const u32 flow = ntohs(r->src_port);
@@ -261,15 +272,21 @@ static unsigned int read_log(bool syn, u32 *last)
 
 		if (t.read_open == log->open && log->open - log->tail == log->size)
 			break;	/* there is no open one: this is the oldest */
+		CHECK(slot->count <= WEIR_BATCH_RECORDS, "%u records in a batch", slot->count);
 		while (t.read_count < slot->count) {
 			const struct weir_record *r = &slot->records[t.read_count++];
 
 			*last = ntohs(r->src_port);
+			check_place(r, t.read_open);
 			take_record(r, syn);
 			n++;
 		}
-		if (t.read_open == log->open)
+		if (t.read_open == log->open) {
+			CHECK(slot->count < WEIR_BATCH_RECORDS, "a full batch is open");
 			break;
+		}
+		CHECK(slot->count, "an empty batch is sealed");
+		t.full += slot->count == WEIR_BATCH_RECORDS;
 		t.sum[t.read_open++ & (log->size - 1)] = checksum(slot);
 		t.read_count = 0;
 		t.sealed++;
@@ -494,6 +511,7 @@ static void do_flush(u32 set, bool last_resort)
 	unsigned int moved = 0, members = 0, n, left;
 	u32 last;
 
+	t.last_resort = last_resort;
 	left = weir_cache_flush(&t.cpu, set, t.now, last_resort, &moved);
 	n = read_log(false, &last);
 	CHECK(n == moved, "%u moved, %u records", moved, n);
@@ -523,14 +541,34 @@ static void do_free(u32 batches, bool acked)
 	}
 }
 
+static void do_seal_old(u64 age_ns)
+{
+	const struct weir_log *log = &t.cpu.log;
+	const u32 open = log->open;
+	const struct weir_slot *slot = weir_log_slot(log, open);
+	const bool due = open - log->tail < log->size && slot->count &&
+			 t.now - slot->opened_ns >= age_ns;
+
+	weir_log_seal_old(&t.cpu, t.now, age_ns);
+	CHECK(log->open - open == due, "a batch due: %d, sealed: %u", due, log->open - open);
+}
+
+/* As kmod/expire.c asks: never when nobody reads, else one that may just be reached. */
+static u64 random_age(void)
+{
+	const struct weir_slot *slot = weir_log_slot(&t.cpu.log, t.cpu.log.open);
+
+	return pick(4) ? ~0ULL : pick(2) ? pick(3) * 250 * MS : t.now - slot->opened_ns + pick(2);
+}
+
 static void advance(void)
 {
-	switch (pick(64)) {
+	switch (pick(192)) {
 	case 0:
 		t.now += t.meter.idle_ns + pick(100) * MS;
 		break;
 	case 1:
-		t.now += t.meter.active_ns / 2;
+		t.now += t.meter.active_ns / 4;
 		break;
 	case 2:
 		t.now += t.meter.fin_ns;
@@ -559,9 +597,9 @@ static void operate(u32 flows, u32 reader)
 		do_round();
 	else if (kind < 60)
 		do_flush(set, pick(2));
-	else if (kind < 62)
-		weir_log_seal_old(&t.cpu, t.now, pick(3) * 250 * MS);
-	else if (kind < 63)
+	else if (kind < 61)
+		do_seal_old(random_age());
+	else if (kind < 62 && !pick(16))
 		weir_log_seal(&t.cpu);
 	else if (pick(64) < reader)
 		do_free(pick(4), pick(8));
@@ -596,12 +634,13 @@ static void start(u64 seed, u32 table_flows, u32 batches, u32 mask)
 		t.now = (1ULL << 52) - pick(10000) * MS;
 	t.mask = mask;
 	t.meter.hash_key.key[0] = mix(seed + 1);
-	t.meter.active_ns = 4000 * MS;
+	t.meter.active_ns = 2400 * MS;
 	t.meter.idle_ns = 1500 * MS;
 	t.meter.fin_ns = pick(2) ? 200 * MS : 2000 * MS;
 	t.cpu.meter = &t.meter;
 	ck_assert_int_eq(weir_cache_init(&t.cpu.table, table_flows, 0), 0);
 	ck_assert_int_eq(weir_log_init(&t.cpu.log, batches, 0), 0);
+	ck_assert_uint_eq(t.cpu.log.reserve, batches < 16 ? 1 : batches / 8);
 	setup_keys();
 }
 
@@ -642,10 +681,8 @@ static const struct shape {
 	{"one set", 64, 2, 0xffffff00, 32, 32, 40000},
 };
 
-static u64 run(const struct shape *shape, u64 seed)
+static void run(const struct shape *shape, u64 seed)
 {
-	u64 refused;
-
 	start(seed, shape->table, shape->batches, shape->mask);
 	for (t.step = 0; t.step < shape->steps; t.step++) {
 		operate(shape->flows, shape->reader);
@@ -654,9 +691,7 @@ static u64 run(const struct shape *shape, u64 seed)
 		if (t.step % 64 == 0)
 			check_all();
 	}
-	refused = t.refused;
 	stop();
-	return refused;
 }
 
 START_TEST(model)
@@ -664,18 +699,24 @@ START_TEST(model)
 	const struct shape *shape = &shapes[_i];
 	const char *wanted = getenv("WEIR_SEED");
 	u64 first = wanted ? strtoull(wanted, NULL, 10) : 1, last = wanted ? first : 6;
-	u64 reasons[WEIR_END_NO_RESOURCES + 1] = {0}, classes[3] = {0}, refused = 0;
+	u64 reasons[WEIR_END_NO_RESOURCES + 1] = {0}, classes[3] = {0}, refused = 0, full = 0;
 
 	for (u64 seed = first; seed <= last; seed++) {
-		refused += run(shape, seed);
+		run(shape, seed);
+		refused += t.refused;
+		full += t.full;
 		for (int i = 0; i <= WEIR_END_NO_RESOURCES; i++)
 			reasons[i] += t.reasons[i].flows;
 		for (int i = 0; i < 3; i++)
 			classes[i] += t.evicted[i];
 	}
-	printf("%s: idle %llu, active %llu, detected %llu, forced %llu, evicted %llu finished, "
-	       "%llu single, %llu other; %llu packets lost\n", shape->name, reasons[1],
-	       reasons[2], reasons[3], reasons[4], classes[2], classes[1], classes[0], refused);
+	printf("%s: idle %llu, active %llu, detected %llu, forced %llu; evicted %llu finished, "
+	       "%llu single, %llu other; %llu full batches; %llu packets lost\n",
+	       shape->name, reasons[WEIR_END_IDLE], reasons[WEIR_END_ACTIVE],
+	       reasons[WEIR_END_DETECTED], reasons[WEIR_END_FORCED], classes[2], classes[1],
+	       classes[0], full, refused);
+	if (wanted)
+		return;
 	/* a run that does not get to the cases shows nothing */
 	for (int i = WEIR_END_IDLE; i <= WEIR_END_FORCED; i++)
 		ck_assert_uint_gt(reasons[i], 0);
@@ -684,12 +725,14 @@ START_TEST(model)
 		ck_assert_uint_gt(classes[1], 0);
 		ck_assert_uint_gt(classes[2], 0);
 	}
+	ck_assert_uint_gt(full, 0);
 	if (shape->reader < 16)
 		ck_assert_uint_gt(refused, 0);
 }
 END_TEST
 
-static struct weir_record tcp_stream(const u32 (*segments)[2], size_t n)
+/* Each of @segments is a sequence number, a length and packets beyond the first. */
+static struct weir_record tcp_stream(const u32 (*segments)[3], size_t n)
 {
 	const struct weir_sight s = {0};
 	struct weir_packet p = {.packets = 1, .bytes = 100, .key.protocol = 6};
@@ -700,6 +743,7 @@ static struct weir_record tcp_stream(const u32 (*segments)[2], size_t n)
 	for (size_t i = 0; i < n; i++) {
 		p.tcp_seq = segments[i][0];
 		p.tcp_seq_len = segments[i][1];
+		p.packets = 1 + segments[i][2];
 		weir_cache_meter(&t.cpu, &p, &s, ++t.now);
 	}
 	for (u32 set = 0; set < t.cpu.table.nsets; set++)
@@ -712,7 +756,8 @@ static struct weir_record tcp_stream(const u32 (*segments)[2], size_t n)
 }
 
 #define STREAM(...) \
-	tcp_stream((const u32[][2]){__VA_ARGS__}, sizeof((const u32[][2]){__VA_ARGS__}) / 8)
+	tcp_stream((const u32[][3]){__VA_ARGS__}, \
+		   sizeof((const u32[][3]){__VA_ARGS__}) / sizeof(u32[3]))
 
 START_TEST(sequence_numbers)
 {
@@ -727,12 +772,62 @@ START_TEST(sequence_numbers)
 	r = STREAM({101, 50}, {201, 50}, {151, 50}, {251, 50});	/* a hole, filled late */
 	ck_assert_uint_eq(r.retransmitted, 1);
 	ck_assert_uint_eq(r.out_of_order, 1);
+	r = STREAM({101, 50}, {151, 90}, {151, 90, 2});	/* a super-packet again */
+	ck_assert_uint_eq(r.retransmitted, 3);
 	r = STREAM({101, 50}, {101, 60}, {161, 50});	/* a part of it is new */
 	ck_assert_uint_eq(r.retransmitted, 0);
 	ck_assert_uint_eq(r.out_of_order, 0);
 	r = STREAM({0xfffffff0, 32}, {16, 10}, {0xfffffff0, 32}, {26, 1});	/* wraps */
 	ck_assert_uint_eq(r.retransmitted, 1);
 	ck_assert_uint_eq(r.out_of_order, 0);
+}
+END_TEST
+
+/* A record that ends for its age is continued, one that ends otherwise is not. */
+START_TEST(sequence_numbers_across_records)
+{
+	static const struct {
+		u64 pause_ns;
+		u16 flags, then;
+		u32 retransmitted;
+		u8 reason;
+	} cases[] = {
+		{0, ACK, ACK, 1, WEIR_END_NONE},
+		{3000 * MS, ACK, ACK, 1, WEIR_END_ACTIVE},
+		{9000 * MS, ACK, ACK, 0, WEIR_END_IDLE},
+		{0, ACK | FIN, SYN, 0, WEIR_END_DETECTED},
+		{3000 * MS, RST, ACK, 0, WEIR_END_DETECTED},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct weir_packet p = {.packets = 1, .bytes = 100, .key.protocol = 6,
+					.tcp_seq = 100, .tcp_seq_len = 50};
+		const struct weir_record *r;
+		unsigned int moved = 0;
+
+		start(1, 64, 2, ~0U);
+		t.meter.idle_ns = 5000 * MS;
+		t.meter.active_ns = 3000 * MS;
+		t.meter.fin_ns = 2000 * MS;
+		p.tcp_flags = cases[i].flags;
+		weir_cache_meter(&t.cpu, &p, &(struct weir_sight){0}, t.now);
+		p.tcp_flags = cases[i].then;
+		t.now += cases[i].pause_ns;
+		weir_cache_meter(&t.cpu, &p, &(struct weir_sight){0}, t.now);
+		for (u32 set = 0; set < t.cpu.table.nsets; set++)
+			weir_cache_flush(&t.cpu, set, t.now, false, &moved);
+		r = t.cpu.log.slots[0].records;
+		ck_assert_uint_eq(t.cpu.log.slots[0].count, cases[i].reason ? 2 : 1);
+		if (cases[i].reason) {
+			ck_assert_uint_eq(r->end_reason, cases[i].reason);
+			ck_assert_uint_eq(r->retransmitted, 0);
+			r++;
+		}
+		ck_assert_uint_eq(r->end_reason, WEIR_END_FORCED);
+		ck_assert_msg(r->retransmitted == cases[i].retransmitted, "case %zu", i);
+		weir_cache_destroy(&t.cpu.table);
+		weir_log_destroy(&t.cpu.log);
+	}
 }
 END_TEST
 
@@ -750,6 +845,13 @@ START_TEST(sum_of_ledgers)
 	weir_ledger_add(&sum, &b);
 	for (size_t i = 0; i < sizeof(a) / sizeof(u64); i++)
 		ck_assert_uint_eq(z[i], x[i] + y[i]);
+}
+END_TEST
+
+START_TEST(reserve_of_a_large_log)
+{
+	start(1, 64, 32, ~0U);
+	stop();
 }
 END_TEST
 
@@ -771,7 +873,9 @@ int main(void)
 	tcase_set_timeout(tcase, 240);
 	tcase_add_loop_test(tcase, model, 0, sizeof(shapes) / sizeof(*shapes));
 	tcase_add_test(tcase, sequence_numbers);
+	tcase_add_test(tcase, sequence_numbers_across_records);
 	tcase_add_test(tcase, sum_of_ledgers);
+	tcase_add_test(tcase, reserve_of_a_large_log);
 	tcase_add_test(tcase, memory_is_what_is_said);
 	suite_add_tcase(suite, tcase);
 	srunner_run_all(runner, CK_NORMAL);

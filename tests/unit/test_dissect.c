@@ -299,7 +299,8 @@ static const struct test transport[] = {
 	{"GRE has no ports", IP4("2f", "1234567812345678"), .protocol = IPPROTO_GRE},
 	{"ESP has no ports", IP4("32", "1234567812345678"), .protocol = IPPROTO_ESP},
 	{"IPv4 in IPv4 is the outer one",
-	 IP4("04", "4500 001c 1234 0000 4011 0000 0a000003 0a000004" UDP), .protocol = IPPROTO_IPIP},
+	 IP4("04", "4500 001c 1234 0000 4011 0000 0a000003 0a000004" UDP),
+	 .protocol = IPPROTO_IPIP},
 	{"no extension headers in IPv4", IP4("3c", EXT("11") UDP), .protocol = IPPROTO_DSTOPTS},
 };
 
@@ -317,7 +318,8 @@ static const struct test ipv6[] = {
 	{"length ends in the TCP header", "60000000 0013 0640" ADDRESSES6 TCP("5010"),
 	 .bytes = 59, .short_l4 = true},
 	{"length 0 is BIG TCP", "60000000 0000 0640" ADDRESSES6 TCP("5010"), ACK_ONLY},
-	{"jumbogram", "60000000 0000 0040" ADDRESSES6 "0600 c204 00000020" TCP("5018") "aabbccdd",
+	{"jumbogram",
+	 "60000000 0000 0040" ADDRESSES6 "0600 c204 00000020" TCP("5018") "aabbccdd",
 	 BOTH_PORTS, .tcp_flags = 0x18, .seq_len = 4, .payload = true},
 	{"hop-by-hop", IP6("00", EXT("06") TCP("5010")), ACK_ONLY},
 	{"routing", IP6("2b", EXT("06") TCP("5010")), ACK_ONLY},
@@ -334,11 +336,11 @@ static const struct test ipv6[] = {
 	     "3c02 0000 00000001 00000002 00000000" EXT("11") UDP),
 	 BOTH_PORTS, .protocol = IPPROTO_UDP},
 	{"8 headers",
-	 IP6("3c", EXT("3c") EXT("3c") EXT("3c") EXT("3c") EXT("3c") EXT("3c") EXT("3c") EXT("11")
-	     UDP), BOTH_PORTS, .protocol = IPPROTO_UDP},
+	 IP6("3c", EXT("3c") EXT("3c") EXT("3c") EXT("3c") EXT("3c") EXT("3c") EXT("3c")
+	     EXT("11") UDP), BOTH_PORTS, .protocol = IPPROTO_UDP},
 	{"9 headers",
-	 IP6("3c", EXT("3c") EXT("3c") EXT("3c") EXT("3c") EXT("3c") EXT("3c") EXT("3c") EXT("2b")
-	     EXT("11") UDP), .protocol = IPPROTO_ROUTING},
+	 IP6("3c", EXT("3c") EXT("3c") EXT("3c") EXT("3c") EXT("3c") EXT("3c") EXT("3c")
+	     EXT("2b") EXT("11") UDP), .protocol = IPPROTO_ROUTING},
 	{"atomic fragment", IP6("2c", FRAGMENT("06", "0000") TCP("5010")), ACK_ONLY},
 	{"reserved bits are no fragment", IP6("2c", FRAGMENT("06", "0006") TCP("5010")), ACK_ONLY},
 	{"first fragment", IP6("2c", FRAGMENT("06", "0001") TCP("5018") "aa"), BOTH_PORTS,
@@ -365,6 +367,10 @@ static const struct test ipv6[] = {
 	 .short_l4 = true},
 	{"extension into the padding", IP6("3c", "1101 0000 0000 0000"), .padding = 16,
 	 .protocol = IPPROTO_UDP, .short_l4 = true},
+	{"extension header into the padding", IP6("3c", "1100 0000"), .padding = 16,
+	 .protocol = IPPROTO_DSTOPTS},
+	{"fragment header into the padding", IP6("2c", "0600 0009 0012"), .padding = 2,
+	 .protocol = IPPROTO_FRAGMENT},
 	{"longest extension, cut", IP6("00", "3cff 0000 0000 0000" EXT("11") UDP),
 	 .protocol = IPPROTO_DSTOPTS},
 };
