@@ -86,10 +86,23 @@ $(BUILD)/san/libcli.a: $(call parts,$(BUILD)/san,$(CLI_SOURCES))
 	$(AR) rcs $@ $^
 SAN_ARCHIVES := $(BUILD)/san/libnode.a $(BUILD)/san/libmaster.a $(BUILD)/san/libcli.a $(BUILD)/san/libweir.a
 
-$(UNIT_TESTS): $(BUILD)/tests/unit/%: $(BUILD)/san/tests/unit/%.o $(SAN_ARCHIVES)
+# The module's pure parts, built in user space with tests/kshim/ for the kernel's headers.
+KMOD_OBJECTS := $(patsubst %,$(BUILD)/san/kmod/%.o,dissect cache log ledger)
+KMOD_TESTS := $(patsubst %,$(BUILD)/tests/%,unit/test_dissect unit/test_cache fuzz/fuzz_dissect)
+$(KMOD_OBJECTS) $(patsubst $(BUILD)/tests/%,$(BUILD)/san/tests/%.o,$(KMOD_TESTS)): \
+	WEIR_CFLAGS += -Itests/kshim
+$(BUILD)/san/libkmod.a: $(KMOD_OBJECTS)
+	@mkdir -p $(@D)
+	@rm -f $@
+	$(AR) rcs $@ $^
+$(KMOD_TESTS): $(BUILD)/tests/%: $(BUILD)/san/tests/%.o $(BUILD)/san/libkmod.a
+	@mkdir -p $(@D)
+	$(CC) $(WEIR_CFLAGS) $(SAN_FLAGS) -o $@ $^ $(shell pkg-config --libs check)
+
+$(filter-out $(KMOD_TESTS),$(UNIT_TESTS)): $(BUILD)/tests/unit/%: $(BUILD)/san/tests/unit/%.o $(SAN_ARCHIVES)
 	@mkdir -p $(@D)
 	$(CC) $(WEIR_CFLAGS) $(SAN_FLAGS) -o $@ $< $(SAN_ARCHIVES) $(WEIR_LIBS) $(shell pkg-config --libs check)
-$(FUZZ_TESTS): $(BUILD)/tests/fuzz/%: $(BUILD)/san/tests/fuzz/%.o $(SAN_ARCHIVES)
+$(filter-out $(KMOD_TESTS),$(FUZZ_TESTS)): $(BUILD)/tests/fuzz/%: $(BUILD)/san/tests/fuzz/%.o $(SAN_ARCHIVES)
 	@mkdir -p $(@D)
 	$(CC) $(WEIR_CFLAGS) $(SAN_FLAGS) -o $@ $< $(SAN_ARCHIVES) $(WEIR_LIBS)
 

@@ -161,7 +161,7 @@ static void walk_extensions(const struct weir_frame *f, struct weir_packet *p, s
 		if (kind == IPPROTO_FRAGMENT) {
 			u16 frag = be16_at(ext + 2);
 
-			up->fragment = frag & (IPV6_OFFSET_MASK | IPV6_MORE_FRAGMENTS);
+			up->fragment |= frag & (IPV6_OFFSET_MASK | IPV6_MORE_FRAGMENTS);
 			up->later_fragment = frag & IPV6_OFFSET_MASK;
 		}
 		up->offset += length;

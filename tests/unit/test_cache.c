@@ -1,0 +1,885 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * kmod/cache.c, log.c and ledger.c against a model that does the plain thing: an array with
+ * what every flow is at the moment. Random operations in the order a seed gives; after each, what
+ * was moved to the log is what the model had, for a reason the model allows, and the ledger
+ * balances. WEIR_SEED=N runs that seed alone.
+ */
+#include <arpa/inet.h>
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "kmod/cache.h"
+#include "kmod/ledger.h"
+#include "kmod/log.h"
+#include "kmod/meter.h"
+
+enum {
+	FLOWS = 1024,
+	SLOTS_MAX = 32,
+	FIN = 0x01,
+	SYN = 0x02,
+	RST = 0x04,
+	ACK = 0x10,
+};
+
+#define MS 1000000ULL
+#define TICK (1ULL << 20)
+
+/* What the table should hold of a flow; packets 0: nothing. */
+struct entry {
+	u64 packets, bytes, start_ns, end_ns, second_ns, payload_ns;
+	u32 fragments, mark, out_ifindex;
+	u16 tcp_flags, flags;
+	u8 ecn, min_ttl, has_mac;
+	u8 mac[12];
+	bool finished;
+};
+
+/* Totals of a flow over the whole run. */
+struct history {
+	struct weir_totals seen, recorded, lost;
+};
+
+/* Why records may come out of an operation. */
+enum operation { METER, EXPIRE, FLUSH, OTHER };
+
+static struct {
+	u64 seed, random, step;
+	u64 now;
+	enum operation operation;
+	bool last_resort;		/* of the flush */
+	struct weir_meter meter;
+	struct weir_cpu cpu;
+	u32 mask;			/* of the hash: few values make tags meet */
+	struct weir_key keys[FLOWS];
+	u32 hashes[FLOWS];
+	struct entry table[FLOWS];
+	struct history history[FLOWS];
+	struct weir_totals reasons[WEIR_END_NO_RESOURCES + 1];
+	u64 sum[SLOTS_MAX];		/* of sealed batches' content */
+	u32 read_open, read_count;	/* records before are known */
+	u64 sealed, full, evicted[3], refused;
+} t;
+
+#define CHECK(what, ...)                                                                           \
+	do {                                                                                       \
+		if (!(what)) {                                                                     \
+			fprintf(stderr, "WEIR_SEED=%llu, step %llu: ", t.seed,       \
+				t.step);                                                           \
+			fprintf(stderr, __VA_ARGS__);                                              \
+			fprintf(stderr, "\n");                                                     \
+			ck_abort_msg("seed %llu, step %llu: %s", t.seed, t.step,     \
+				     #what);                                                       \
+		}                                                                                  \
+	} while (0)
+
+static u64 mix(u64 x)
+{
+	x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9;
+	x = (x ^ x >> 27) * 0x94d049bb133111eb;
+	return x ^ x >> 31;
+}
+
+static u32 pick(u32 n)
+{
+	t.random += 0x9e3779b97f4a7c15;
+	return (u32)(mix(t.random) >> 32) % n;
+}
+
+u32 hsiphash(const void *data, size_t bytes, const hsiphash_key_t *key)
+{
+	const u8 *at = data;
+	u64 hash = key->key[0];
+
+	while (bytes--)
+		hash = mix(hash ^ *at++);
+	return (u32)hash & t.mask;
+}
+
+static u64 checksum(const struct weir_slot *slot)
+{
+	const u8 *at = (const u8 *)slot->records;
+	u64 sum = slot->count ^ (u64)slot->clock_offset_ns;
+
+	for (size_t i = 0; i < slot->count * sizeof(*slot->records); i += 8) {
+		u64 word;
+
+		memcpy(&word, at + i, 8);
+		sum = (sum ^ word) * 0x9e3779b97f4a7c15 + 1;
+	}
+	return sum;
+}
+
+static u32 set_of(u32 flow)
+{
+	return t.hashes[flow] & (t.cpu.table.nsets - 1);
+}
+
+static bool is_finished_due(const struct entry *e)
+{
+	return e->finished &&
+	       weir_ticks(t.now) - weir_ticks(e->end_ns) >= weir_ticks(t.meter.fin_ns);
+}
+
+static bool is_idle_due(const struct entry *e)
+{
+	return weir_ticks(t.now) - weir_ticks(e->end_ns) >= weir_ticks(t.meter.idle_ns);
+}
+
+static bool is_active_due(const struct entry *e)
+{
+	return t.now - e->start_ns >= t.meter.active_ns;
+}
+
+/* What a full set gives up first: 2 finished, 1 a single packet, 0 the rest. */
+static int worth(const struct entry *e)
+{
+	return e->finished ? 2 : e->packets == 1 ? 1 : 0;
+}
+
+static void check_victim(u32 victim)
+{
+	const struct entry *v = &t.table[victim];
+	unsigned int members = 0;
+
+	for (u32 i = 0; i < FLOWS; i++) {
+		const struct entry *e = &t.table[i];
+
+		if (!e->packets || set_of(i) != set_of(victim))
+			continue;
+		members++;
+		CHECK(worth(e) <= worth(v), "a flow of class %d was given up, there is one of %d",
+		      worth(v), worth(e));
+		CHECK(worth(e) < worth(v) || e->end_ns >> 20 >= v->end_ns >> 20,
+		      "the one given up was not idle for longest");
+	}
+	CHECK(members == WEIR_WAYS, "evicted from a set of %u", members);
+	t.evicted[worth(v)]++;
+}
+
+/* Milliseconds, rounded down, once beyond two seconds. */
+static bool is_about(u64 shown, u64 exact, u64 start)
+{
+	if (!exact || exact - start < (1ULL << 31) - 2)
+		return shown == exact;
+	return shown <= exact && exact - shown < TICK && shown > start;
+}
+
+static void check_key(const struct weir_record *r, u32 flow)
+{
+	const struct weir_key *key = &t.keys[flow];
+
+	CHECK(!memcmp(r->src_addr, key->src_addr, 16) && !memcmp(r->dst_addr, key->dst_addr, 16) &&
+	      r->src_port == key->src_port && r->dst_port == key->dst_port &&
+	      r->in_ifindex == key->in_ifindex && r->protocol == key->protocol,
+	      "flow %u: another key", flow);
+	CHECK(r->vlan_id == (key->where & 0xfff) && r->observed == key->where >> 14 &&
+	      r->ip_version == (key->where & WEIR_WHERE_IPV6 ? 6 : 4),
+	      "flow %u: where 0x%x came out wrong", flow, key->where);
+	CHECK(!!(r->flags & WEIR_FLOW_LATER_FRAGMENT) ==
+	      !!(key->where & WEIR_WHERE_LATER_FRAGMENT), "flow %u: later fragment", flow);
+}
+
+static void check_facts(const struct weir_record *r, u32 flow)
+{
+	const struct entry *e = &t.table[flow];
+
+	CHECK(e->packets, "a record of flow %u, which is not in the table", flow);
+	CHECK(r->packets == e->packets && r->bytes == e->bytes,
+	      "flow %u: %llu packets, %llu bytes, not %llu, %llu", flow, r->packets, r->bytes,
+	      e->packets, e->bytes);
+	CHECK(r->end_ns >= r->start_ns && r->start_ns == e->start_ns && r->end_ns == e->end_ns,
+	      "flow %u: times", flow);
+	CHECK(is_about(r->second_ns, e->second_ns, e->start_ns) &&
+	      is_about(r->payload_ns, e->payload_ns, e->start_ns),
+	      "flow %u: second or payload", flow);
+	CHECK(r->tcp_flags == e->tcp_flags && r->min_ttl == e->min_ttl && r->mark == e->mark &&
+	      r->fragments == e->fragments && r->out_ifindex == e->out_ifindex,
+	      "flow %u: facts", flow);
+	CHECK((r->flags & ~WEIR_FLOW_LATER_FRAGMENT) == e->flags, "flow %u: flags 0x%x", flow,
+	      r->flags);
+	CHECK(r->tos == (t.keys[flow].tos | e->ecn), "flow %u: tos", flow);
+	CHECK(!memcmp(r->dst_mac, e->mac, 6) && !memcmp(r->src_mac, e->mac + 6, 6),
+	      "flow %u: MAC", flow);
+}
+
+static void check_reason(const struct weir_record *r, u32 flow, bool syn)
+{
+	const struct entry *e = &t.table[flow];
+
+	switch (r->end_reason) {
+	case WEIR_END_DETECTED:
+		CHECK(t.operation == EXPIRE || t.operation == METER, "detected by %d", t.operation);
+		CHECK(is_finished_due(e) || (t.operation == METER && e->finished && syn),
+		      "flow %u is not finished", flow);
+		break;
+	case WEIR_END_IDLE:
+		CHECK(t.operation == EXPIRE || t.operation == METER, "idle by %d", t.operation);
+		CHECK(is_idle_due(e) && t.now - e->end_ns + 2 * TICK > t.meter.idle_ns,
+		      "flow %u is not idle", flow);
+		break;
+	case WEIR_END_ACTIVE:
+		CHECK(t.operation == EXPIRE || t.operation == METER, "active by %d", t.operation);
+		CHECK(is_active_due(e), "flow %u is not old", flow);
+		break;
+	case WEIR_END_FORCED:
+		CHECK(t.operation == FLUSH, "forced by %d", t.operation);
+		break;
+	case WEIR_END_NO_RESOURCES:
+		CHECK(t.operation == METER, "evicted by %d", t.operation);
+		check_victim(flow);
+		break;
+	default:
+		CHECK(false, "end reason %u", r->end_reason);
+	}
+}
+
+/* The reserve is there for evictions, and for what may be the last chance. */
+static void check_place(const struct weir_record *r, u32 slot)
+{
+	const struct weir_log *log = &t.cpu.log;
+
+	CHECK(slot - log->tail < log->size - log->reserve ||
+	      r->end_reason == WEIR_END_NO_RESOURCES || (t.operation == FLUSH && t.last_resort),
+	      "end reason %u took a reserved slot", r->end_reason);
+}
+
+static void take_record(const struct weir_record *r, bool syn)
+{
+	const u32 flow = ntohs(r->src_port);
+	const struct weir_totals what = {1, r->packets, r->bytes};
+
+	CHECK(flow < FLOWS, "flow %u", flow);
+	check_key(r, flow);
+	check_facts(r, flow);
+	check_reason(r, flow, syn);
+	weir_totals_add(&t.history[flow].recorded, &what);
+	weir_totals_add(&t.reasons[r->end_reason], &what);
+	memset(&t.table[flow], 0, sizeof(t.table[flow]));
+}
+
+/* Records that are new since the last call. Return: how many. */
+static unsigned int read_log(bool syn, u32 *last)
+{
+	const struct weir_log *log = &t.cpu.log;
+	unsigned int n = 0;
+
+	CHECK(log->open - log->tail <= log->size, "more slots than there are");
+	for (;;) {
+		const struct weir_slot *slot = weir_log_slot(log, t.read_open);
+
+		if (t.read_open == log->open && log->open - log->tail == log->size)
+			break;	/* there is no open one: this is the oldest */
+		CHECK(slot->count <= WEIR_BATCH_RECORDS, "%u records in a batch", slot->count);
+		while (t.read_count < slot->count) {
+			const struct weir_record *r = &slot->records[t.read_count++];
+
+			*last = ntohs(r->src_port);
+			check_place(r, t.read_open);
+			take_record(r, syn);
+			n++;
+		}
+		if (t.read_open == log->open) {
+			CHECK(slot->count < WEIR_BATCH_RECORDS, "a full batch is open");
+			break;
+		}
+		CHECK(slot->count, "an empty batch is sealed");
+		t.full += slot->count == WEIR_BATCH_RECORDS;
+		t.sum[t.read_open++ & (log->size - 1)] = checksum(slot);
+		t.read_count = 0;
+		t.sealed++;
+	}
+	return n;
+}
+
+static bool totals_equal(const struct weir_totals *a, const struct weir_totals *b)
+{
+	return a->flows == b->flows && a->packets == b->packets && a->bytes == b->bytes;
+}
+
+static void check_balance(const struct weir_ledger *l)
+{
+	struct weir_totals sum = l->table;
+
+	weir_totals_add(&sum, &l->pending);
+	weir_totals_add(&sum, &l->acked);
+	for (int i = 0; i < __WEIR_LOST_COUNT; i++)
+		weir_totals_add(&sum, &l->lost[i]);
+	CHECK(totals_equal(&l->seen, &sum),
+	      "seen %llu flows, %llu packets, %llu bytes; accounted for %llu, %llu, %llu",
+	      l->seen.flows, l->seen.packets, l->seen.bytes, sum.flows, sum.packets, sum.bytes);
+	CHECK(!l->lost[WEIR_LOST_NO_ROOM].flows, "a packet without a flow counted as one");
+	CHECK(l->counters[WEIR_COUNTER_CREATED] == l->seen.flows, "created");
+	CHECK(l->counters[WEIR_COUNTER_BATCHES] == t.sealed, "batches");
+	CHECK(l->counters[WEIR_COUNTER_END_IDLE] == t.reasons[WEIR_END_IDLE].flows &&
+	      l->counters[WEIR_COUNTER_END_ACTIVE] == t.reasons[WEIR_END_ACTIVE].flows &&
+	      l->counters[WEIR_COUNTER_END_DETECTED] == t.reasons[WEIR_END_DETECTED].flows &&
+	      l->counters[WEIR_COUNTER_END_FORCED] == t.reasons[WEIR_END_FORCED].flows &&
+	      l->counters[WEIR_COUNTER_EVICTED] == t.reasons[WEIR_END_NO_RESOURCES].flows,
+	      "counters of reasons");
+}
+
+static void check_pending(void)
+{
+	const struct weir_log *log = &t.cpu.log;
+	struct weir_totals pending = {0};
+
+	for (u32 at = log->tail; at - log->tail < log->size; at++) {
+		const struct weir_slot *slot = weir_log_slot(log, at);
+		struct weir_totals batch = {0};
+
+		if ((s32)(at - log->open) > 0) {
+			CHECK(!slot->count, "a free slot holds %u records", slot->count);
+			continue;
+		}
+		for (u32 i = 0; i < slot->count; i++) {
+			const struct weir_totals what = {1, slot->records[i].packets,
+							 slot->records[i].bytes};
+
+			weir_totals_add(&batch, &what);
+		}
+		CHECK(!slot->count || totals_equal(&batch, &slot->totals), "totals of a batch");
+		weir_totals_add(&pending, &batch);
+	}
+	CHECK(totals_equal(&pending, &t.cpu.ledger.pending), "pending is not what the log holds");
+}
+
+/* Every flow: what was seen is in records, in the table or lost. Costs time. */
+static void check_all(void)
+{
+	struct weir_totals table = {0}, lost = {0};
+	unsigned int used = 0;
+
+	for (u32 i = 0; i < FLOWS; i++) {
+		const struct history *h = &t.history[i];
+		const struct weir_totals held = {!!t.table[i].packets, t.table[i].packets,
+						 t.table[i].bytes};
+		struct weir_totals sum = h->recorded;
+
+		weir_totals_add(&table, &held);
+		weir_totals_add(&lost, &h->lost);
+		weir_totals_add(&sum, &held);
+		weir_totals_add(&sum, &h->lost);
+		CHECK(h->seen.packets == sum.packets && h->seen.bytes == sum.bytes,
+		      "flow %u: not all accounted for", i);
+	}
+	CHECK(totals_equal(&table, &t.cpu.ledger.table), "the table is not what the model has");
+	CHECK(totals_equal(&lost, &t.cpu.ledger.lost[WEIR_LOST_NO_ROOM]), "lost");
+	for (u32 set = 0; set < t.cpu.table.nsets; set++)
+		for (int way = 0; way < WEIR_WAYS; way++)
+			used += !!t.cpu.table.sets[set].tag[way];
+	CHECK(used == table.flows, "%u ways in use, %llu flows", used, table.flows);
+	check_pending();
+}
+
+static bool has_room(bool last_resort)
+{
+	const struct weir_log *log = &t.cpu.log;
+
+	return log->open - log->tail < log->size - (last_resort ? 0 : log->reserve);
+}
+
+static void model_packet(u32 flow, const struct weir_packet *p, const struct weir_sight *s)
+{
+	struct entry *e = &t.table[flow];
+
+	if (!e->packets) {
+		*e = (struct entry){.start_ns = t.now, .mark = s->mark, .min_ttl = p->ttl};
+		if (s->mac)
+			memcpy(e->mac, s->mac, sizeof(e->mac));
+	}
+	if (!e->second_ns && e->packets + p->packets > 1)
+		e->second_ns = t.now;
+	if (!e->payload_ns && p->payload)
+		e->payload_ns = t.now;
+	e->packets += p->packets;
+	e->bytes += p->bytes;
+	e->end_ns = t.now;
+	e->tcp_flags |= p->tcp_flags;
+	e->flags |= p->flags;
+	e->ecn |= p->ecn;
+	e->fragments += p->flags & WEIR_FLOW_FRAGMENTS ? (u32)p->packets : 0;
+	e->min_ttl = p->ttl < e->min_ttl ? p->ttl : e->min_ttl;
+	e->out_ifindex = s->out_ifindex;
+	e->finished |= p->tcp_flags & (FIN | RST);
+}
+
+static struct weir_packet random_packet(u32 flow)
+{
+	static const u16 flags[32] = {SYN, SYN, SYN | ACK, FIN | ACK, RST};	/* else ACK */
+	struct weir_packet p = {.key = t.keys[flow], .packets = 1, .bytes = 20 + pick(1481)};
+
+	p.ttl = (u8)(1 + pick(64));
+	p.ecn = (u8)(pick(8) ? 0 : pick(4));
+	if (!pick(8)) {
+		p.packets = 2 + pick(44);
+		p.bytes *= p.packets;
+		p.flags |= WEIR_FLOW_GSO;
+	}
+	if (!pick(16))
+		p.flags |= WEIR_FLOW_FRAGMENTS;
+	if (p.key.protocol == 6) {
+		p.tcp_flags = flags[pick(32)] ?: ACK;
+		p.payload = !pick(3);
+		p.tcp_seq = pick(1 << 16) << 16;
+		p.tcp_seq_len = p.payload ? (u32)p.bytes : p.tcp_flags & (SYN | FIN) ? 1 : 0;
+	}
+	return p;
+}
+
+/* No record and no room for one: either the flow was there or the packet is lost. */
+static bool is_refused(u32 flow)
+{
+	unsigned int members = 0;
+
+	if (t.table[flow].packets || has_room(true))
+		return false;
+	for (u32 i = 0; i < FLOWS; i++)
+		members += t.table[i].packets && set_of(i) == set_of(flow);
+	CHECK(members <= WEIR_WAYS, "%u flows in a set", members);
+	return members == WEIR_WAYS;
+}
+
+static void do_meter(u32 flow)
+{
+	const u8 mac[14] = {2, 0, 0, 0, 0, (u8)pick(256), 2, 0, 0, 0, 1, (u8)pick(256), 8, 0};
+	const struct weir_sight s = {.out_ifindex = pick(4), .mark = pick(3),
+				     .mac = pick(2) ? mac : NULL};
+	const struct weir_packet p = random_packet(flow);
+	const struct weir_totals what = {0, p.packets, p.bytes};
+	const struct entry before = t.table[flow];
+	const bool refused = is_refused(flow), room = has_room(false);
+	const bool syn = p.tcp_flags & SYN;
+	const bool due = before.packets &&
+			 (is_idle_due(&before) || is_active_due(&before) ||
+			  is_finished_due(&before) || (before.finished && syn));
+	unsigned int n;
+	u32 last = FLOWS;
+
+	weir_cache_meter(&t.cpu, &p, &s, t.now);
+	n = read_log(syn, &last);
+	CHECK(n <= 1, "%u records for one packet", n);
+	CHECK(!before.packets || n == (due && room), "flow %u, due: %d, room: %d, %u records", flow,
+	      due, room, n);
+	CHECK(!n || !before.packets || last == flow, "flow %u ended by flow %u", last, flow);
+	weir_totals_add(&t.history[flow].seen, &what);
+	if (refused) {
+		weir_totals_add(&t.history[flow].lost, &what);
+		t.refused++;
+	} else {
+		model_packet(flow, &p, &s);
+	}
+}
+
+/* One set, as the cursor does it. */
+static bool do_expire(u32 set)
+{
+	unsigned int moved = 0;
+	u32 last;
+	bool done = weir_cache_expire(&t.cpu, set, t.now, &moved);
+	unsigned int n = read_log(false, &last);
+
+	CHECK(n == moved, "%u moved, %u records", moved, n);
+	if (!done) {
+		CHECK(!has_room(false), "expiry stopped, though there is room");
+		return false;
+	}
+	for (u32 i = 0; i < FLOWS; i++)
+		CHECK(!t.table[i].packets || set_of(i) != set ||
+		      !(is_finished_due(&t.table[i]) || is_idle_due(&t.table[i])),
+		      "flow %u was due and stayed", i);
+	return true;
+}
+
+/* Four times round, at one moment: nothing is left that is due. */
+static void do_round(void)
+{
+	bool done = true;
+
+	for (int pass = 0; pass < 4 && done; pass++, t.cpu.expire.pass++)
+		for (u32 set = 0; set < t.cpu.table.nsets && done; set++)
+			done = do_expire(set);
+	for (u32 i = 0; i < FLOWS && done; i++)
+		CHECK(!t.table[i].packets || !is_active_due(&t.table[i]),
+		      "flow %u is as old as may be and stayed", i);
+}
+
+static void do_flush(u32 set, bool last_resort)
+{
+	unsigned int moved = 0, members = 0, n, left;
+	u32 last;
+
+	t.last_resort = last_resort;
+	left = weir_cache_flush(&t.cpu, set, t.now, last_resort, &moved);
+	n = read_log(false, &last);
+	CHECK(n == moved, "%u moved, %u records", moved, n);
+	CHECK(!left || !has_room(last_resort), "%u left, though there is room", left);
+	for (u32 i = 0; i < FLOWS; i++)
+		members += t.table[i].packets && set_of(i) == set;
+	CHECK(left == members, "%u left, %u in the table", left, members);
+}
+
+/* As export.c: number what is sealed, then free from the tail. */
+static void do_free(u32 batches, bool acked)
+{
+	struct weir_log *log = &t.cpu.log;
+	struct weir_ledger *ledger = &t.cpu.ledger;
+
+	log->numbered = log->open;
+	for (; batches && log->tail != log->numbered; batches--) {
+		struct weir_slot *slot = weir_log_slot(log, log->tail);
+
+		CHECK(checksum(slot) == t.sum[log->tail & (log->size - 1)],
+		      "a sealed batch was written to");
+		weir_totals_move(&ledger->pending,
+				 acked ? &ledger->acked : &ledger->lost[WEIR_LOST_DISCARDED],
+				 &slot->totals);
+		slot->count = 0;
+		log->tail++;
+	}
+}
+
+static void do_seal_old(u64 age_ns)
+{
+	const struct weir_log *log = &t.cpu.log;
+	const u32 open = log->open;
+	const struct weir_slot *slot = weir_log_slot(log, open);
+	const bool due = open - log->tail < log->size && slot->count &&
+			 t.now - slot->opened_ns >= age_ns;
+
+	weir_log_seal_old(&t.cpu, t.now, age_ns);
+	CHECK(log->open - open == due, "a batch due: %d, sealed: %u", due, log->open - open);
+}
+
+/* As kmod/expire.c asks: never when nobody reads, else one that may just be reached. */
+static u64 random_age(void)
+{
+	const struct weir_slot *slot = weir_log_slot(&t.cpu.log, t.cpu.log.open);
+
+	return pick(4) ? ~0ULL : pick(2) ? pick(3) * 250 * MS : t.now - slot->opened_ns + pick(2);
+}
+
+static void advance(void)
+{
+	switch (pick(192)) {
+	case 0:
+		t.now += t.meter.idle_ns + pick(100) * MS;
+		break;
+	case 1:
+		t.now += t.meter.active_ns / 4;
+		break;
+	case 2:
+		t.now += t.meter.fin_ns;
+		break;
+	case 3:		/* a moment before */
+		t.now += t.meter.idle_ns - pick(3) * TICK;
+		break;
+	default:
+		t.now += pick(4) ? pick(100000) : pick(20) * MS;
+	}
+}
+
+/* One random operation. @reader: of 64, how often batches are acknowledged. */
+static void operate(u32 flows, u32 reader)
+{
+	const u32 set = pick(t.cpu.table.nsets);
+	const u32 kind = pick(64);
+
+	t.operation = kind < 48 ? METER : kind < 58 ? EXPIRE : kind < 60 ? FLUSH : OTHER;
+	advance();
+	if (kind < 48)
+		do_meter(pick(2) ? pick(flows) : pick(1 + flows / 16));
+	else if (kind < 57)
+		do_expire(set);
+	else if (kind < 58)
+		do_round();
+	else if (kind < 60)
+		do_flush(set, pick(2));
+	else if (kind < 61)
+		do_seal_old(random_age());
+	else if (kind < 62 && !pick(16))
+		weir_log_seal(&t.cpu);
+	else if (pick(64) < reader)
+		do_free(pick(4), pick(8));
+}
+
+static void setup_keys(void)
+{
+	for (u32 i = 0; i < FLOWS; i++) {
+		struct weir_key *key = &t.keys[i];
+
+		for (int k = 0; k < 16; k++) {
+			key->src_addr[k] = (u8)(pick(2) ? 1 : pick(256));
+			key->dst_addr[k] = (u8)(pick(2) ? 1 : pick(256));
+		}
+		key->src_port = htons((u16)i);
+		key->dst_port = htons((u16)pick(65536));
+		key->in_ifindex = pick(5);
+		key->where = (u16)(pick(4) << 14 | pick(4) << 12 | pick(4096));
+		key->protocol = pick(4) ? 6 : 17;
+		key->tos = (u8)(pick(64) << 2);
+		t.hashes[i] = hsiphash(key, sizeof(*key), &t.meter.hash_key);
+	}
+}
+
+static void start(u64 seed, u32 table_flows, u32 batches, u32 mask)
+{
+	memset(&t, 0, sizeof(t));
+	t.seed = seed;
+	t.random = mix(seed);
+	t.now = 1 + (u64)pick(1000) * 1000000 * MS;
+	if (!pick(4))	/* weir_ticks() wraps on the way */
+		t.now = (1ULL << 52) - pick(10000) * MS;
+	t.mask = mask;
+	t.meter.hash_key.key[0] = mix(seed + 1);
+	t.meter.active_ns = 2400 * MS;
+	t.meter.idle_ns = 1500 * MS;
+	t.meter.fin_ns = pick(2) ? 200 * MS : 2000 * MS;
+	t.cpu.meter = &t.meter;
+	ck_assert_int_eq(weir_cache_init(&t.cpu.table, table_flows, 0), 0);
+	ck_assert_int_eq(weir_log_init(&t.cpu.log, batches, 0), 0);
+	ck_assert_uint_eq(t.cpu.log.reserve, batches < 16 ? 1 : batches / 8);
+	setup_keys();
+}
+
+static void stop(void)
+{
+	bool empty = false;
+
+	/* as metering is switched off: with last resort, then what is held is acknowledged */
+	t.operation = FLUSH;
+	while (!empty) {
+		empty = true;
+		for (u32 set = 0; set < t.cpu.table.nsets; set++)
+			do_flush(set, true);
+		check_balance(&t.cpu.ledger);
+		empty = !t.cpu.ledger.table.flows;
+		weir_log_seal(&t.cpu);
+		t.operation = OTHER;
+		read_log(false, &(u32){0});
+		t.operation = FLUSH;
+		do_free(SLOTS_MAX, true);
+	}
+	check_balance(&t.cpu.ledger);
+	check_all();
+	CHECK(!t.cpu.ledger.table.packets && !t.cpu.ledger.pending.packets, "not all came out");
+	weir_cache_destroy(&t.cpu.table);
+	weir_log_destroy(&t.cpu.log);
+}
+
+static const struct shape {
+	const char *name;
+	u32 table, batches, mask, flows, reader, steps;
+} shapes[] = {
+	{"a table with room", 2048, 4, ~0U, 256, 64, 40000},
+	{"full sets", 64, 8, ~0U, FLOWS, 64, 40000},
+	{"a reader that is slow", 128, 4, ~0U, FLOWS, 8, 60000},
+	{"the smallest log, hardly read", 64, 2, ~0U, 512, 3, 60000},
+	{"tags that meet", 64, 4, 0x4f, 128, 64, 40000},
+	{"one set", 64, 2, 0xffffff00, 32, 32, 40000},
+};
+
+static void run(const struct shape *shape, u64 seed)
+{
+	start(seed, shape->table, shape->batches, shape->mask);
+	for (t.step = 0; t.step < shape->steps; t.step++) {
+		operate(shape->flows, shape->reader);
+		read_log(false, &(u32){0});
+		check_balance(&t.cpu.ledger);
+		if (t.step % 64 == 0)
+			check_all();
+	}
+	stop();
+}
+
+START_TEST(model)
+{
+	const struct shape *shape = &shapes[_i];
+	const char *wanted = getenv("WEIR_SEED");
+	u64 first = wanted ? strtoull(wanted, NULL, 10) : 1, last = wanted ? first : 6;
+	u64 reasons[WEIR_END_NO_RESOURCES + 1] = {0}, classes[3] = {0}, refused = 0, full = 0;
+
+	for (u64 seed = first; seed <= last; seed++) {
+		run(shape, seed);
+		refused += t.refused;
+		full += t.full;
+		for (int i = 0; i <= WEIR_END_NO_RESOURCES; i++)
+			reasons[i] += t.reasons[i].flows;
+		for (int i = 0; i < 3; i++)
+			classes[i] += t.evicted[i];
+	}
+	printf("%s: idle %llu, active %llu, detected %llu, forced %llu; evicted %llu finished, "
+	       "%llu single, %llu other; %llu full batches; %llu packets lost\n",
+	       shape->name, reasons[WEIR_END_IDLE], reasons[WEIR_END_ACTIVE],
+	       reasons[WEIR_END_DETECTED], reasons[WEIR_END_FORCED], classes[2], classes[1],
+	       classes[0], full, refused);
+	if (wanted)
+		return;
+	/* a run that does not get to the cases shows nothing */
+	for (int i = WEIR_END_IDLE; i <= WEIR_END_FORCED; i++)
+		ck_assert_uint_gt(reasons[i], 0);
+	if (shape->table == 64) {
+		ck_assert_uint_gt(classes[0], 0);
+		ck_assert_uint_gt(classes[1], 0);
+		ck_assert_uint_gt(classes[2], 0);
+	}
+	ck_assert_uint_gt(full, 0);
+	if (shape->reader < 16)
+		ck_assert_uint_gt(refused, 0);
+}
+END_TEST
+
+/* Each of @segments is a sequence number, a length and packets beyond the first. */
+static struct weir_record tcp_stream(const u32 (*segments)[3], size_t n)
+{
+	const struct weir_sight s = {0};
+	struct weir_packet p = {.packets = 1, .bytes = 100, .key.protocol = 6};
+	struct weir_record r;
+	unsigned int moved = 0;
+
+	start(1, 64, 2, ~0U);
+	for (size_t i = 0; i < n; i++) {
+		p.tcp_seq = segments[i][0];
+		p.tcp_seq_len = segments[i][1];
+		p.packets = 1 + segments[i][2];
+		weir_cache_meter(&t.cpu, &p, &s, ++t.now);
+	}
+	for (u32 set = 0; set < t.cpu.table.nsets; set++)
+		weir_cache_flush(&t.cpu, set, t.now, false, &moved);
+	ck_assert_uint_eq(moved, 1);
+	r = t.cpu.log.slots[0].records[0];
+	weir_cache_destroy(&t.cpu.table);
+	weir_log_destroy(&t.cpu.log);
+	return r;
+}
+
+#define STREAM(...) \
+	tcp_stream((const u32[][3]){__VA_ARGS__}, \
+		   sizeof((const u32[][3]){__VA_ARGS__}) / sizeof(u32[3]))
+
+START_TEST(sequence_numbers)
+{
+	struct weir_record r;
+
+	r = STREAM({100, 1}, {101, 50}, {151, 50}, {201, 0});
+	ck_assert_uint_eq(r.retransmitted, 0);
+	ck_assert_uint_eq(r.out_of_order, 0);
+	r = STREAM({100, 1}, {101, 50}, {101, 50}, {151, 50}, {101, 100});
+	ck_assert_uint_eq(r.retransmitted, 2);
+	ck_assert_uint_eq(r.out_of_order, 0);
+	r = STREAM({101, 50}, {201, 50}, {151, 50}, {251, 50});	/* a hole, filled late */
+	ck_assert_uint_eq(r.retransmitted, 1);
+	ck_assert_uint_eq(r.out_of_order, 1);
+	r = STREAM({101, 50}, {151, 90}, {151, 90, 2});	/* a super-packet again */
+	ck_assert_uint_eq(r.retransmitted, 3);
+	r = STREAM({101, 50}, {101, 60}, {161, 50});	/* a part of it is new */
+	ck_assert_uint_eq(r.retransmitted, 0);
+	ck_assert_uint_eq(r.out_of_order, 0);
+	r = STREAM({0xfffffff0, 32}, {16, 10}, {0xfffffff0, 32}, {26, 1});	/* wraps */
+	ck_assert_uint_eq(r.retransmitted, 1);
+	ck_assert_uint_eq(r.out_of_order, 0);
+}
+END_TEST
+
+/* A record that ends for its age is continued, one that ends otherwise is not. */
+START_TEST(sequence_numbers_across_records)
+{
+	static const struct {
+		u64 pause_ns;
+		u16 flags, then;
+		u32 retransmitted;
+		u8 reason;
+	} cases[] = {
+		{0, ACK, ACK, 1, WEIR_END_NONE},
+		{3000 * MS, ACK, ACK, 1, WEIR_END_ACTIVE},
+		{9000 * MS, ACK, ACK, 0, WEIR_END_IDLE},
+		{0, ACK | FIN, SYN, 0, WEIR_END_DETECTED},
+		{3000 * MS, RST, ACK, 0, WEIR_END_DETECTED},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct weir_packet p = {.packets = 1, .bytes = 100, .key.protocol = 6,
+					.tcp_seq = 100, .tcp_seq_len = 50};
+		const struct weir_record *r;
+		unsigned int moved = 0;
+
+		start(1, 64, 2, ~0U);
+		t.meter.idle_ns = 5000 * MS;
+		t.meter.active_ns = 3000 * MS;
+		t.meter.fin_ns = 2000 * MS;
+		p.tcp_flags = cases[i].flags;
+		weir_cache_meter(&t.cpu, &p, &(struct weir_sight){0}, t.now);
+		p.tcp_flags = cases[i].then;
+		t.now += cases[i].pause_ns;
+		weir_cache_meter(&t.cpu, &p, &(struct weir_sight){0}, t.now);
+		for (u32 set = 0; set < t.cpu.table.nsets; set++)
+			weir_cache_flush(&t.cpu, set, t.now, false, &moved);
+		r = t.cpu.log.slots[0].records;
+		ck_assert_uint_eq(t.cpu.log.slots[0].count, cases[i].reason ? 2 : 1);
+		if (cases[i].reason) {
+			ck_assert_uint_eq(r->end_reason, cases[i].reason);
+			ck_assert_uint_eq(r->retransmitted, 0);
+			r++;
+		}
+		ck_assert_uint_eq(r->end_reason, WEIR_END_FORCED);
+		ck_assert_msg(r->retransmitted == cases[i].retransmitted, "case %zu", i);
+		weir_cache_destroy(&t.cpu.table);
+		weir_log_destroy(&t.cpu.log);
+	}
+}
+END_TEST
+
+/* Every field of a sum of ledgers is there. */
+START_TEST(sum_of_ledgers)
+{
+	struct weir_ledger a, b, sum;
+	u64 *x = (u64 *)&a, *y = (u64 *)&b, *z = (u64 *)&sum;
+
+	for (size_t i = 0; i < sizeof(a) / sizeof(u64); i++) {
+		x[i] = mix(i) >> 8;
+		y[i] = mix(~i) >> 8;
+	}
+	sum = a;
+	weir_ledger_add(&sum, &b);
+	for (size_t i = 0; i < sizeof(a) / sizeof(u64); i++)
+		ck_assert_uint_eq(z[i], x[i] + y[i]);
+}
+END_TEST
+
+START_TEST(reserve_of_a_large_log)
+{
+	start(1, 64, 32, ~0U);
+	stop();
+}
+END_TEST
+
+START_TEST(memory_is_what_is_said)
+{
+	ck_assert_uint_eq(weir_cache_memory(64), 64 * 128 + 8 * 64);
+	ck_assert_uint_eq(weir_log_memory(2),
+			  2 * (sizeof(struct weir_slot) + WEIR_BATCH_RECORDS * 136));
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("cache");
+	TCase *tcase = tcase_create("cache");
+	SRunner *runner = srunner_create(suite);
+	int failed;
+
+	tcase_set_timeout(tcase, 240);
+	tcase_add_loop_test(tcase, model, 0, sizeof(shapes) / sizeof(*shapes));
+	tcase_add_test(tcase, sequence_numbers);
+	tcase_add_test(tcase, sequence_numbers_across_records);
+	tcase_add_test(tcase, sum_of_ledgers);
+	tcase_add_test(tcase, reserve_of_a_large_log);
+	tcase_add_test(tcase, memory_is_what_is_said);
+	suite_add_tcase(suite, tcase);
+	srunner_run_all(runner, CK_NORMAL);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
