@@ -233,11 +233,13 @@ static void restart_if_due(struct weir_cpu *c, struct weir_set *set, struct weir
 		return;
 
 	flow_start(flow, s, p->ttl, now);
-	if (reason == WEIR_END_ACTIVE) {	/* it goes on */
+	set->tag[way] &= ~WEIR_TAG_MANY;
+	if (reason == WEIR_END_ACTIVE) {	/* it goes on, if only to its end */
 		flow->next_seq = seq;
 		flow->flags = keep;
+	} else {
+		set->tag[way] &= ~WEIR_TAG_FINISHED;
 	}
-	set->tag[way] &= ~WEIR_TAG_STATE;
 	count_created(c);
 }
 

@@ -7,8 +7,11 @@
  *
  *   loopback	sent through LOCAL_OUT, comes back through LOCAL_IN
  *   looped	our own multicast or broadcast, handed back to us by the output path
- *   VRF	LOCAL_OUT runs for the VRF device and again for the port below
+ *   VRF	LOCAL_OUT runs for the VRF device and again for the port below; a route
+ *		into another VRF is FORWARD to that device and then LOCAL_OUT of it
  *   bridged	br_netfilter pushes frames that are not routed through FORWARD
+ *   IPVS	what came to a virtual server at LOCAL_IN or LOCAL_OUT goes on through
+ *		LOCAL_OUT with another address
  *
  * Traffic inside one VRF from this host to itself shows the VRF device at
  * LOCAL_OUT both times, and is counted at LOCAL_IN.
@@ -75,7 +78,31 @@ static unsigned int skip_reason(const struct sk_buff *skb, const struct nf_hook_
 		return WEIR_SKIP_LOOPED;
 	if (state->hook == NF_INET_FORWARD && is_bridged(skb))
 		return WEIR_SKIP_BRIDGED;
+	if (state->hook == NF_INET_FORWARD && state->out && netif_is_l3_master(state->out))
+		return WEIR_SKIP_L3MASTER;
 	return NOT_SKIPPED;
+}
+
+/*
+ * Did IPVS send this on? What it wraps in a tunnel is a flow of its own and
+ * inherits the mark: only a transport protocol without a tunnel around it counts.
+ */
+static bool is_ipvs(const struct sk_buff *skb, const struct nf_hook_state *state,
+		    const struct weir_packet *p)
+{
+#if IS_ENABLED(CONFIG_IP_VS)
+	if (likely(!skb->ipvs_property) || state->hook != NF_INET_LOCAL_OUT || skb->encapsulation)
+		return false;
+	switch (p->key.protocol) {
+	case IPPROTO_TCP:
+	case IPPROTO_UDP:
+	case IPPROTO_SCTP:
+	case IPPROTO_ICMP:
+	case IPPROTO_ICMPV6:
+		return true;
+	}
+#endif
+	return false;
 }
 
 /* The port a packet came in by: the one below when a VRF took it over. */
@@ -190,6 +217,8 @@ static unsigned int meter(void *priv, struct sk_buff *skb, const struct nf_hook_
 		frame_of(skb, &f);
 		if (!weir_dissect(&f, &p))
 			reason = WEIR_SKIP_TRUNCATED;
+		else if (is_ipvs(skb, state, &p))
+			reason = WEIR_SKIP_IPVS;
 	}
 
 	local_bh_disable();

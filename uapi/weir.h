@@ -235,6 +235,7 @@ enum weir_skip {
 	WEIR_SKIP_L3MASTER,	/* second pass through a VRF device */
 	WEIR_SKIP_BRIDGED,	/* pushed here by br_netfilter */
 	WEIR_SKIP_TRUNCATED,	/* shorter than its IP header, or the header is damaged */
+	WEIR_SKIP_IPVS,		/* sent on by a virtual server, counted when it came in */
 
 	__WEIR_SKIP_COUNT,
 };

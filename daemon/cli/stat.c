@@ -18,7 +18,7 @@ static const char *const lost_words[__WEIR_LOST_COUNT] = {
 static const char *const skip_words[__WEIR_SKIP_COUNT] = {
 	[WEIR_SKIP_LOOPBACK] = "loopback",   [WEIR_SKIP_LOOPED] = "looped",
 	[WEIR_SKIP_L3MASTER] = "l3master",   [WEIR_SKIP_BRIDGED] = "bridged",
-	[WEIR_SKIP_TRUNCATED] = "truncated",
+	[WEIR_SKIP_TRUNCATED] = "truncated", [WEIR_SKIP_IPVS] = "ipvs",
 };
 
 static const char *const counter_words[__WEIR_COUNTER_COUNT] = {
