@@ -32,6 +32,7 @@ enum {
 	WINDOW = 64, /* segments in flight: ten minutes of them, a fraction of the queue's bound */
 	PING_SECONDS = 10,
 	DEAD_SECONDS = 30,
+	WRITE_SECONDS = 60, /* nothing of what waits could be written for so long */
 	HELLO_SECONDS = 15, /* from connect to Welcome, then it is no master */
 	BACKOFF_MIN_MS = 500,
 	BACKOFF_MAX_MS = 30000,
@@ -354,6 +355,7 @@ static void dial(struct link *link)
 		.max_bytes = WEIR_FRAME_BYTES_HELLO,
 		.ping_ns = PING_SECONDS * WEIR_NS_PER_SECOND,
 		.dead_ns = DEAD_SECONDS * WEIR_NS_PER_SECOND,
+		.write_ns = WRITE_SECONDS * WEIR_NS_PER_SECOND,
 	};
 	int result;
 
