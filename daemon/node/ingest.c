@@ -172,11 +172,16 @@ static void note_start(struct ingest *in, const struct weir_kernel_start *start)
 {
 	struct weir_store_position *position = &in->intake.position;
 	uint64_t was = position->instance, seq = position->seq;
+	bool ended = position->ended;
 	char said[SAID_BYTES];
 
 	if (weir_position_start(position, start)) {
 		weir_intake_touch(&in->intake);
-		if (was)
+		if (was && !ended)
+			weir_log_warn("instance %016" PRIx64 " of the module ended unseen: what it "
+				      "had beyond batch %" PRIu64 " is lost, and nobody knows how "
+				      "much that was", was, seq);
+		else if (was)
 			weir_log_info("instance %016" PRIx64 " of the module is over; stored up "
 				      "to its batch %" PRIu64,
 				      was, seq);

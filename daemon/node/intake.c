@@ -230,7 +230,8 @@ static int write_segment(struct weir_intake *intake, const struct weir_store_sta
 	if (!ret)
 		frame.kernel = &stats;
 	intake->kernel_gone = ret == -ENOENT || ret == -ENETDOWN ||
-			      (!ret && stats.instance != intake->position.instance);
+			      (!ret && (stats.stopped ||
+					stats.instance != intake->position.instance));
 	ret = weir_summary_encode(intake->summary, &frame, &body, &body_bytes, &next);
 	if (ret)
 		return ret;

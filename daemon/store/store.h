@@ -52,9 +52,13 @@ struct weir_store_position {
 	struct weir_totals received; /* what was stored of that instance */
 	struct weir_totals before; /* what was stored of all earlier instances */
 	uint64_t missing_batches; /* known to be lost between kernel and store, ever */
-	struct weir_totals missing; /* what they held, as far as NUMBERED told */
+	struct weir_totals missing; /* of this instance: what they held, as far as NUMBERED told */
 	uint64_t instances; /* how many instances were seen */
 	struct weir_totals refused; /* records not stored because the disk was full, if configured to drop */
+	struct weir_totals missing_before; /* of all earlier instances */
+	uint64_t ended; /* 1: the instance said that it is over, and what it had numbered */
+	uint64_t instances_unfinished; /* gave way to another without that word: nobody knows */
+	struct weir_totals lost; /* what got no number, of all instances that ended */
 };
 enum {
 	WEIR_STORE_BLOCK_RECORDS = 65536, /* in one block, at most */
