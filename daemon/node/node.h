@@ -49,7 +49,7 @@ struct weir_node {
 	const struct weir_kernel_ops *kernel; /* kernel.h; tests have their own. NULL: netlink */
 	int segment_fd; /* eventfd: ingest adds 1 for each segment committed */
 	atomic_bool stopping;
-	atomic_bool storing;  /* false: the disk is full, ingest waits */
+	atomic_int store_error; /* not 0: the disk is full or fails (negative errno), ingest waits */
 	atomic_bool attached; /* the kernel's stream is ours */
 };
 

@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/statvfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -32,6 +33,7 @@ static struct fake {
 	uint64_t skip; /* lose the message with this batch once */
 	uint64_t again; /* send this one twice */
 	bool loaded, owned, end, wrong_sum;
+	bool full; /* the disk */
 	bool stopped; /* metering is off, and END went unread */
 	uint64_t subscriptions, bad_acks;
 } *fake;
@@ -170,6 +172,13 @@ static int fake_stats(struct weir_kernel_stats *stats)
 	stats->stopped = fake->stopped;
 	stats->cpus = 1;
 	stats->log_batches = WINDOW;
+	return 0;
+}
+
+/* In the place of libc's: a disk that is full when the test says so. */
+int statvfs(const char *path, struct statvfs *fs)
+{
+	*fs = (struct statvfs){.f_frsize = 4096, .f_bavail = fake->full ? 0 : 1 << 30};
 	return 0;
 }
 
@@ -416,6 +425,47 @@ START_TEST(test_missing_of_each_instance)
 }
 END_TEST
 
+/* How often the log has @text, when it was sent to @path. */
+static unsigned count_lines(const char *path, const char *text)
+{
+	FILE *log = fopen(path, "r");
+	unsigned count = 0;
+	char line[512];
+
+	ck_assert_ptr_nonnull(log);
+	while (fgets(line, sizeof(line), log))
+		count += strstr(line, text) != NULL;
+	fclose(log);
+	return count;
+}
+
+/* No records come, so it is the interval that cannot be closed: said once, not every second. */
+START_TEST(test_full_while_idle)
+{
+	char path[80];
+	struct weir_node *node;
+
+	snprintf(path, sizeof(path), "%s.log", dir);
+	ck_assert_ptr_nonnull(freopen(path, "w", stderr));
+	node = start_node();
+	fake->sealed = 5;
+	wait_acked(5);
+	fake->full = true;
+	usleep(3500000);
+	ck_assert_uint_eq(count_lines(path, "the disk is full"), 1);
+	ck_assert_uint_eq(count_lines(path, "storing again"), 0);
+	ck_assert_int_eq(atomic_load(&node->store_error), -ENOSPC);
+	fake->full = false;
+	for (unsigned i = 0; i < 3000 && atomic_load(&node->store_error); i++)
+		usleep(1000);
+	fake->sealed = 6;
+	wait_acked(6);
+	ck_assert_uint_eq(count_lines(path, "storing again"), 1);
+	stop_node(node);
+	unlink(path);
+}
+END_TEST
+
 /* kill -9 at random moments while batches come; then one run to the end. */
 START_TEST(test_kill)
 {
@@ -462,6 +512,7 @@ int main(void)
 	tcase_add_test(tests, test_end_and_new_instance);
 	tcase_add_test(tests, test_instance_ends_unseen);
 	tcase_add_test(tests, test_missing_of_each_instance);
+	tcase_add_test(tests, test_full_while_idle);
 	tcase_add_test(tests, test_kill);
 	suite_add_tcase(suite, tests);
 	runner = srunner_create(suite);
