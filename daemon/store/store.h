@@ -122,6 +122,8 @@ int weir_store_get_segment(struct weir_store *store, uint64_t seq, void **body, 
 /* Segments 1..@through are no longer needed by any master: gone at once for
  * every reader, their space is reused by later commits. */
 int weir_store_drop_segments(struct weir_store *store, uint64_t through);
+/* The first segment held from @from on, 0 when none is. */
+int weir_store_next_segment(struct weir_store *store, uint64_t from, uint64_t *seq);
 /* Oldest segment held, 0 when none is. */
 int weir_store_oldest_segment(struct weir_store *store, uint64_t *seq);
 
