@@ -28,7 +28,7 @@ static const struct weir_conf_key keys[] = {
 	{"node", "summary_top", WEIR_CONF_COUNT, AT(summary_top), 1, 20000,
 	 "exact keys per dimension that masters get"},
 	{"node", "spool_segments", WEIR_CONF_COUNT, AT(spool_segments), 0, 0,
-	 "summaries kept for masters that are away, the oldest go first; 0: all"},
+	 "summaries kept for masters, the oldest go first; 0: all"},
 	{"kernel", "configure", WEIR_CONF_BOOL, AT(configure_kernel), 0, 0,
 	 "set what follows, and switch metering on"},
 	{"kernel", "active_timeout", WEIR_CONF_DURATION, AT(active_timeout_ns), SECOND / 10,

@@ -119,7 +119,7 @@ void weir_store_abort(struct weir_store_txn *txn);
 
 /* Segment @seq, malloc'ed into *@body. -ENOENT: not written yet, or dropped. */
 int weir_store_get_segment(struct weir_store *store, uint64_t seq, void **body, size_t *body_bytes);
-/* Segments 1..@through are no longer needed by any master: gone at once for
+/* Segments 1..@through are beyond what is kept: gone at once for
  * every reader, their space is reused by later commits. */
 int weir_store_drop_segments(struct weir_store *store, uint64_t through);
 /* The first segment held from @from on, 0 when none is. */
