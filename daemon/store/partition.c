@@ -41,10 +41,16 @@ static bool is_partition(const char *name)
 	       strspn(name, "0123456789") == WEIR_STORE_PARTITION_NAME - 1;
 }
 
+/* What closing another partition may help against. */
+static bool is_shortage(int error)
+{
+	return error == -EMFILE || error == -ENFILE || error == -ENOMEM;
+}
+
 /* These say something about this process or machine, and nothing about the file. */
 static bool is_passing(int error)
 {
-	return error == -EMFILE || error == -ENFILE || error == -ENOMEM || error == -EAGAIN;
+	return is_shortage(error) || error == -EAGAIN || error == -ENOSPC || error == -EDQUOT;
 }
 
 /* @newest: will be written to, so it gets a large map. */
@@ -127,7 +133,7 @@ static int open_wanted(struct weir_store *store, unsigned index)
 		make_room(store, index);
 	do
 		ret = open_at(store, index);
-	while (is_passing(ret) && make_room(store, index));
+	while (is_shortage(ret) && make_room(store, index));
 	return ret;
 }
 

@@ -128,11 +128,14 @@ int weir_store_get_segment(struct weir_store *store, uint64_t seq, void **body, 
 	return ret;
 }
 
-/* The first segment of partition @index that is not below @from. -ENOENT: none. */
-static int seek_segment(struct weir_store *store, unsigned index, uint64_t from, uint64_t *seq)
+/* The first segment of partition @index that is not below @from. -ENOENT: none.
+ * *@below: it has one that is, so there are none above in older partitions. */
+static int seek_segment(struct weir_store *store, unsigned index, uint64_t from, uint64_t *seq,
+			bool *below)
 {
 	struct weir_lmdb_txn txn;
 	struct weir_lmdb *lmdb;
+	uint64_t other;
 	int ret = weir_partition_hold(store, index, &lmdb);
 
 	if (ret)
@@ -140,6 +143,8 @@ static int seek_segment(struct weir_store *store, unsigned index, uint64_t from,
 	ret = weir_lmdb_begin(lmdb, false, &txn);
 	if (!ret)
 		ret = weir_lmdb_seek_number(&txn, WEIR_DB_SEGMENTS, from, false, seq, NULL);
+	*below = (!ret || ret == -ENOENT) &&
+		 !weir_lmdb_seek_number(&txn, WEIR_DB_SEGMENTS, from - 1, true, &other, NULL);
 	weir_lmdb_abort(&txn);
 	pthread_rwlock_unlock(&store->lock);
 	return ret;
@@ -148,8 +153,8 @@ static int seek_segment(struct weir_store *store, unsigned index, uint64_t from,
 int weir_store_next_segment(struct weir_store *store, uint64_t from, uint64_t *seq)
 {
 	int ret = weir_partition_refresh(store);
+	bool below = false;
 	uint64_t mark;
-	unsigned count;
 
 	*seq = 0;
 	if (ret)
@@ -157,11 +162,13 @@ int weir_store_next_segment(struct weir_store *store, uint64_t from, uint64_t *s
 	mark = dropped(store);
 	if (from <= mark)
 		from = mark + 1;
-	count = count_partitions(store);
-	ret = -ENOENT;
-	for (unsigned i = 0; i < count && ret == -ENOENT; i++)
-		ret = seek_segment(store, i, from, seq);
-	return ret == -ENOENT ? 0 : ret;
+	/* From the newest on: what is asked for is rarely old, and old ones may have to be opened. */
+	for (unsigned i = count_partitions(store); i-- && !below;) {
+		ret = seek_segment(store, i, from, seq, &below);
+		if (ret && ret != -ENOENT)
+			return ret;
+	}
+	return 0;
 }
 
 int weir_store_oldest_segment(struct weir_store *store, uint64_t *seq)
