@@ -6,9 +6,9 @@
  * acknowledged is kept as its cursor, to tell how far behind a master is. It drops
  * nothing: a master that lost its store, or is new, gets every segment the spool
  * holds (intake.c keeps its quota). The cursor may lag. A segment the store has lost
- * is a hole: the next Hello to that master begins behind it. Segments go out in order, some dozens unacknowledged
- * at a time. A master whose history is not ours, or that rejects a segment, gets
- * nothing more on this connection, but may still ask.
+ * is a hole: the next Hello to that master begins behind it. Segments go out in
+ * order, some dozens unacknowledged at a time. A master whose history is not ours,
+ * or that rejects a segment, gets nothing more on this connection, but may still ask.
  *
  * All of it runs in the loop's thread, except weir_replicate_get_state().
  */
