@@ -287,7 +287,8 @@ static bool fail_range(struct reading *r, const struct weir_conf_key *key, const
 		return fail(r, "[%s] %s: \"%s\" is out of range; the least is %s", r->section,
 			    key->name, value, low);
 	return fail(r, "[%s] %s: \"%s\" is out of range: %s%s to %s", r->section, key->name, value,
-		    key->kind == WEIR_CONF_LIMIT ? "0, or " : "", low, number_text(key->kind, key->max, high, sizeof(high)));
+		    key->kind == WEIR_CONF_LIMIT ? "0, or " : "", low,
+		    number_text(key->kind, key->max, high, sizeof(high)));
 }
 
 static bool store_number(struct reading *r, const struct weir_conf_key *key, const char *value,

@@ -2,13 +2,13 @@
 /*
  * internal.h - what the files of the store share.
  *
- * Concurrency: `lock` guards the list of partitions and each partition's map.
- * A reader holds it shared for one short read transaction; whoever adds a partition
- * or shrinks a map (the writer, or a read-only process that finds a new one)
- * holds it alone. Older partitions are opened when they are read and closed when
- * descriptors run short, by whoever holds the lock alone. The write transaction itself needs no lock: only the writer
- * changes the list. Writers are preferred, or endless queries would keep the day
- * from changing.
+ * Concurrency: `lock` guards the list of partitions and each partition's map. A
+ * reader holds it shared for one short read transaction; whoever adds a partition
+ * or shrinks a map (the writer, or a read-only process that finds a new one) holds
+ * it alone. Older partitions are opened when they are read and closed when
+ * descriptors run short, by whoever holds the lock alone. The write transaction
+ * itself needs no lock: only the writer changes the list. Writers are preferred,
+ * or endless queries would keep the day from changing.
  */
 #ifndef WEIR_STORE_INTERNAL_H
 #define WEIR_STORE_INTERNAL_H
