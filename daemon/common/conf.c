@@ -20,6 +20,7 @@
 
 #include "daemon/common/clock.h"
 #include "daemon/common/text.h"
+#include "daemon/wire/address.h"
 
 enum {
 	KEYS_MAX = 128,
@@ -31,6 +32,7 @@ struct reading {
 	const char *path;
 	FILE *file;
 	unsigned line;
+	unsigned section_line;
 	const struct weir_conf_key *keys;
 	weir_conf_open *open;
 	void *into;		       /* what plain sections fill */
@@ -121,6 +123,24 @@ static bool open_repeated(struct reading *r, char *kind, char *name)
 	return true;
 }
 
+/* What a repeated section must have, when it ends. */
+static bool check_complete(struct reading *r)
+{
+	size_t length = strlen(r->pattern);
+	unsigned i = 0;
+
+	if (!length || r->pattern[length - 1] != '*')
+		return true;
+	for (const struct weir_conf_key *key = r->keys; key->section; key++, i++) {
+		if (!same_section(key, r->pattern) || key->kind != WEIR_CONF_ADDRESS || r->seen[i])
+			continue;
+		r->line = r->section_line;
+		return fail(r, "[%s] has no %s (such as %s = 192.0.2.1:7410)", r->section,
+			    key->name, key->name);
+	}
+	return true;
+}
+
 /* @line is "[name]" or "[kind name]", without leading blanks. */
 static bool open_section(struct reading *r, const char *line)
 {
@@ -128,6 +148,9 @@ static bool open_section(struct reading *r, const char *line)
 	char *space;
 	size_t bytes;
 
+	if (!check_complete(r))
+		return false;
+	r->section_line = r->line;
 	if (!end)
 		return fail(r, "\"[\" without \"]\"");
 	bytes = (size_t)(end - line) - 1;
@@ -248,7 +271,12 @@ static const char *const expected[] = {
 	[WEIR_CONF_COUNT] = "a whole number",
 	[WEIR_CONF_DURATION] = "a duration (such as 500ms, 60s, 5m)",
 	[WEIR_CONF_BYTES] = "a size (such as 64k, 256M, 2G)",
+	[WEIR_CONF_NAME] = "a name (1 to 63 bytes, no control characters)",
+	[WEIR_CONF_ADDRESS] = "a host and a port (such as 192.0.2.1:7410 or [2001:db8::1]:7410)",
+	[WEIR_CONF_LIMIT] = "a whole number",
 };
+
+_Static_assert(WEIR_CONF_NAME_BYTES == 63, "said above");
 
 static bool fail_range(struct reading *r, const struct weir_conf_key *key, const char *value)
 {
@@ -258,14 +286,16 @@ static bool fail_range(struct reading *r, const struct weir_conf_key *key, const
 	if (key->max == UINT64_MAX || (!key->min && !key->max))
 		return fail(r, "[%s] %s: \"%s\" is out of range; the least is %s", r->section,
 			    key->name, value, low);
-	return fail(r, "[%s] %s: \"%s\" is out of range: %s to %s", r->section, key->name, value,
-		    low, number_text(key->kind, key->max, high, sizeof(high)));
+	return fail(r, "[%s] %s: \"%s\" is out of range: %s%s to %s", r->section, key->name, value,
+		    key->kind == WEIR_CONF_LIMIT ? "0, or " : "", low,
+		    number_text(key->kind, key->max, high, sizeof(high)));
 }
 
 static bool store_number(struct reading *r, const struct weir_conf_key *key, const char *value,
 			 void *to)
 {
 	uint64_t number = 0;
+	bool bounded;
 	int ret;
 
 	if (key->kind == WEIR_CONF_DURATION)
@@ -279,10 +309,35 @@ static bool store_number(struct reading *r, const struct weir_conf_key *key, con
 	if (ret)
 		return fail(r, "[%s] %s: \"%s\" is not %s", r->section, key->name, value,
 			    expected[key->kind]);
-	if ((key->min || key->max) && (number < key->min || number > key->max))
+	bounded = (key->min || key->max) && (key->kind != WEIR_CONF_LIMIT || number);
+	if (bounded && (number < key->min || number > key->max))
 		return fail_range(r, key, value);
 	memcpy(to, &number, sizeof(number));
 	return true;
+}
+
+static bool is_name(const char *value)
+{
+	for (const char *c = value; *c; c++)
+		if ((unsigned char)*c < ' ' || *c == 0x7f)
+			return false;
+	return strlen(value) <= WEIR_CONF_NAME_BYTES;
+}
+
+static bool is_address(const char *value)
+{
+	uint16_t port;
+	char *host;
+
+	if (weir_address_parse(value, &host, &port))
+		return false;
+	free(host);
+	return true;
+}
+
+static bool is_text(enum weir_conf_kind kind)
+{
+	return kind == WEIR_CONF_STRING || kind == WEIR_CONF_NAME || kind == WEIR_CONF_ADDRESS;
 }
 
 static bool store_value(struct reading *r, const struct weir_conf_key *key, const char *value)
@@ -291,7 +346,11 @@ static bool store_value(struct reading *r, const struct weir_conf_key *key, cons
 
 	if (!*value)
 		return fail(r, "[%s] %s: a value is missing", r->section, key->name);
-	if (key->kind == WEIR_CONF_STRING) {
+	if ((key->kind == WEIR_CONF_NAME && !is_name(value)) ||
+	    (key->kind == WEIR_CONF_ADDRESS && !is_address(value)))
+		return fail(r, "[%s] %s: \"%s\" is not %s", r->section, key->name, value,
+			    expected[key->kind]);
+	if (is_text(key->kind)) {
 		char *copy = strdup(value);
 
 		if (!copy)
@@ -383,6 +442,7 @@ int weir_conf_read(const char *path, const struct weir_conf_key *keys, weir_conf
 		r.line = (unsigned)bad;
 		fail(&r, "a line is [section], name = value, or a # comment");
 	}
+	check_complete(&r);
 	fclose(r.file);
 	for (unsigned i = 0; i < r.opened_count; i++)
 		free(r.opened[i]);
@@ -397,6 +457,8 @@ static void print_value(const struct weir_conf_key *key, const void *from)
 
 	switch (key->kind) {
 	case WEIR_CONF_STRING:
+	case WEIR_CONF_NAME:
+	case WEIR_CONF_ADDRESS:
 		memcpy(&string, from, sizeof(string));
 		printf("#%s = %s\n", key->name, string ? string : "");
 		break;

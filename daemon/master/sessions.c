@@ -410,6 +410,7 @@ static struct weir_session *new_session(int fd)
 		.max_bytes = WEIR_FRAME_BYTES_HELLO,
 		.ping_ns = PING_SECONDS * WEIR_NS_PER_SECOND,
 		.dead_ns = DEAD_SECONDS * WEIR_NS_PER_SECOND,
+		.write_ns = 2 * DEAD_SECONDS * WEIR_NS_PER_SECOND,
 	};
 	struct event_base *base = sessions.master->base;
 	struct weir_session *session = calloc(1, sizeof(*session));

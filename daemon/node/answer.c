@@ -248,12 +248,14 @@ static void answer_top(struct weir_job *job, const Weir__Wire__Ask *ask, struct 
 static void describe_masters(struct weir_node *node, const struct weir_store_summed *summed,
 			     Weir__Wire__Node *message, char *state, size_t state_bytes)
 {
+	int error = atomic_load(&node->store_error);
 	size_t used = 0;
 
 	state[0] = '\0';
-	if (!atomic_load(&node->storing))
-		used += (size_t)snprintf(state, state_bytes, "the disk is full, records wait in the "
-							     "kernel; ");
+	if (error)
+		used += (size_t)snprintf(state, state_bytes, "%s%s, records wait in the kernel; ",
+					 error == -ENOSPC ? "" : "cannot store: ",
+					 error == -ENOSPC ? "the disk is full" : strerror(-error));
 	if (!atomic_load(&node->attached) && used < state_bytes)
 		used += (size_t)snprintf(state + used, state_bytes - used,
 					 "not attached to the kernel; ");
@@ -310,7 +312,7 @@ static void answer_nodes(struct weir_job *job, struct weir_node *node)
 	message.disk_bytes = figures.disk_bytes;
 	message.free_bytes = figures.free_bytes;
 	message.oldest_ns = figures.oldest_ns;
-	message.storing = atomic_load(&node->storing);
+	message.storing = !atomic_load(&node->store_error);
 	describe_masters(node, &summed, &message, state, sizeof(state));
 	part.n_nodes = 1;
 	part.nodes = &pointer;

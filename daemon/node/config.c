@@ -16,7 +16,7 @@
 static const char path_default[] = "/etc/weir/node.conf";
 
 static const struct weir_conf_key keys[] = {
-	{"node", "name", WEIR_CONF_STRING, AT(name), 0, 0, "of this node; default: the host name"},
+	{"node", "name", WEIR_CONF_NAME, AT(name), 0, 0, "of this node; default: the host name"},
 	{"node", "state", WEIR_CONF_STRING, AT(state), 0, 0, "folder of the store"},
 	{"node", "socket", WEIR_CONF_STRING, AT(socket), 0, 0, "where weir finds this node"},
 	{"node", "interval", WEIR_CONF_DURATION, AT(interval_ns), SECOND, 3600 * SECOND,
@@ -28,7 +28,7 @@ static const struct weir_conf_key keys[] = {
 	{"node", "summary_top", WEIR_CONF_COUNT, AT(summary_top), 1, 20000,
 	 "exact keys per dimension that masters get"},
 	{"node", "spool_segments", WEIR_CONF_COUNT, AT(spool_segments), 0, 0,
-	 "summaries kept for masters that are away, the oldest go first; 0: all"},
+	 "summaries kept for masters, the oldest go first; 0: all"},
 	{"kernel", "configure", WEIR_CONF_BOOL, AT(configure_kernel), 0, 0,
 	 "set what follows, and switch metering on"},
 	{"kernel", "active_timeout", WEIR_CONF_DURATION, AT(active_timeout_ns), SECOND / 10,
@@ -37,11 +37,11 @@ static const struct weir_conf_key keys[] = {
 	 3600 * SECOND, "a flow without packets ends after this"},
 	{"kernel", "fin_timeout", WEIR_CONF_DURATION, AT(fin_timeout_ns), SECOND / 10, 600 * SECOND,
 	 "a TCP connection that was closed ends after this"},
-	{"kernel", "table_flows", WEIR_CONF_COUNT, AT(table_flows), 0, UINT32_MAX,
-	 "flows per CPU; 0: the module's default"},
-	{"kernel", "log_batches", WEIR_CONF_COUNT, AT(log_batches), 0, UINT32_MAX,
-	 "batches per CPU the kernel keeps for us; 0: the module's default"},
-	{"master *", "address", WEIR_CONF_STRING, offsetof(struct weir_node_master, address), 0, 0,
+	{"kernel", "table_flows", WEIR_CONF_LIMIT, AT(table_flows), 64, 1 << 24,
+	 "flows per CPU, 64 to 2^24; 0: the module's default"},
+	{"kernel", "log_batches", WEIR_CONF_LIMIT, AT(log_batches), 2, 1 << 16,
+	 "batches per CPU the kernel keeps for us, 2 to 65536; 0: the module's default"},
+	{"master *", "address", WEIR_CONF_ADDRESS, offsetof(struct weir_node_master, address), 0, 0,
 	 "host:port to replicate to"},
 	{NULL, NULL, 0, 0, 0, 0, NULL},
 };
@@ -94,18 +94,11 @@ static void *open_master(void *into, const char *section, const char *name, char
 
 static int check(const char *path, const struct weir_node_config *config)
 {
-	for (unsigned i = 0; i < config->masters; i++) {
-		if (config->master[i].address)
-			continue;
-		weir_log_error("%s: [master %s] has no address (such as address = 192.0.2.1:4740)",
-			       path, config->master[i].name);
-		return -EINVAL;
-	}
-	if (!*config->name || !*config->state || !*config->socket) {
-		weir_log_error("%s: name, state and socket must not be empty", path);
-		return -EINVAL;
-	}
-	return 0;
+	if (*config->name && strlen(config->name) <= WEIR_CONF_NAME_BYTES)
+		return 0;
+	weir_log_error("%s: the host name \"%s\" cannot be the node's name, which has 1 to %d "
+		       "bytes: set [node] name", path, config->name, WEIR_CONF_NAME_BYTES);
+	return -EINVAL;
 }
 
 int weir_config_read(const char *path, struct weir_node_config *config)
@@ -117,11 +110,11 @@ int weir_config_read(const char *path, struct weir_node_config *config)
 		weir_config_free(config);
 		return ret;
 	}
-	if (!path && access(path_default, F_OK))
-		return 0;
+	if (path || !access(path_default, F_OK))
+		ret = weir_conf_read(path ? path : path_default, keys, open_master, config, error,
+				     sizeof(error));
 	if (!path)
 		path = path_default;
-	ret = weir_conf_read(path, keys, open_master, config, error, sizeof(error));
 	if (ret)
 		weir_log_error("%s%s%s", *error ? error : path, *error ? "" : ": ",
 			       *error ? "" : strerror(-ret));

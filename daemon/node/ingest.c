@@ -74,6 +74,8 @@ static struct ingest {
 	uint64_t gone_since; /* monotonic: the module denies our instance since; 0: it does not */
 	bool gone; /* for so long that what is in the socket is all there will be */
 	uint64_t retry_at; /* monotonic: not before, subscribe or commit again */
+	bool closing; /* what failed last is the closing of the interval, not a commit */
+	int close_error; /* reported: the interval cannot be closed, though the disk works */
 	char said[SAID_BYTES]; /* the last state reported */
 } ingest;
 
@@ -98,21 +100,29 @@ static void detach(struct ingest *in)
 	atomic_store(&in->node->attached, false);
 }
 
+static bool is_storing(const struct ingest *in)
+{
+	return !atomic_load(&in->node->store_error);
+}
+
+/* Whether storing goes on. One line for each change, with what is in the way. */
 static void set_storing(struct ingest *in, int error)
 {
-	bool storing = !error, was = atomic_exchange(&in->node->storing, storing);
+	int was = atomic_exchange(&in->node->store_error, error);
 
 	if (error)
 		in->retry_at = weir_clock_monotonic_ns() + retry_ns;
-	if (error == -ENOSPC && was)
+	if (error == was)
+		return;
+	if (error == -ENOSPC)
 		weir_log_error("%s: the disk is full (below min_free): not storing; the kernel "
 			       "keeps records until there is room, nothing is acknowledged",
 			       in->node->config.state);
-	else if (error && was)
+	else if (error)
 		weir_log_error("%s: cannot store: %s; trying again every second, nothing is "
 			       "acknowledged until then",
 			       in->node->config.state, strerror(-error));
-	else if (storing && !was)
+	else
 		weir_log_info("%s: storing again", in->node->config.state);
 }
 
@@ -121,7 +131,11 @@ static bool save(struct ingest *in)
 {
 	int ret = weir_intake_commit(&in->intake);
 
-	set_storing(in, ret);
+	if (ret)
+		in->closing = false;
+	/* Nothing to commit says nothing about a disk that had no room for a segment. */
+	if (!in->closing)
+		set_storing(in, ret);
 	if (ret)
 		return false;
 	if (!in->kernel || in->intake.position.seq <= in->acked)
@@ -136,6 +150,32 @@ static bool save(struct ingest *in)
 	return true;
 }
 
+static bool is_disk_error(int error)
+{
+	return error == -ENOSPC || error == -EDQUOT || error == -EIO || error == -EROFS;
+}
+
+/* A disk that fails would fail the next commit too. Anything else concerns the summary
+ * alone: records go on being stored, and the interval becomes longer. */
+static void note_close(struct ingest *in, int error)
+{
+	bool disk = is_disk_error(error);
+
+	in->closing = disk;
+	set_storing(in, disk ? error : 0);
+	if (disk)
+		return;
+	if (error)
+		in->intake.close_ns = weir_clock_monotonic_ns() + retry_ns;
+	if (error && error != in->close_error)
+		weir_log_error("%s: the interval cannot be summed up: %s; trying again every "
+			       "second, records are stored meanwhile",
+			       in->node->config.state, strerror(-error));
+	else if (!error && in->close_error)
+		weir_log_info("%s: intervals are summed up again", in->node->config.state);
+	in->close_error = error;
+}
+
 static void close_interval(struct ingest *in)
 {
 	int ret;
@@ -143,7 +183,7 @@ static void close_interval(struct ingest *in)
 	if (!save(in))
 		return;
 	ret = weir_intake_close_interval(&in->intake);
-	set_storing(in, ret);
+	note_close(in, ret);
 	if (ret)
 		return;
 	/* No END came, but the instance is gone: its socket would stay silent for
@@ -172,11 +212,16 @@ static void note_start(struct ingest *in, const struct weir_kernel_start *start)
 {
 	struct weir_store_position *position = &in->intake.position;
 	uint64_t was = position->instance, seq = position->seq;
+	bool ended = position->ended;
 	char said[SAID_BYTES];
 
 	if (weir_position_start(position, start)) {
 		weir_intake_touch(&in->intake);
-		if (was)
+		if (was && !ended)
+			weir_log_warn("instance %016" PRIx64 " of the module ended unseen: what it "
+				      "had beyond batch %" PRIu64 " is lost, and nobody knows how "
+				      "much that was", was, seq);
+		else if (was)
 			weir_log_info("instance %016" PRIx64 " of the module is over; stored up "
 				      "to its batch %" PRIu64,
 				      was, seq);
@@ -316,7 +361,7 @@ static uint64_t next_deadline(const struct ingest *in)
 {
 	uint64_t deadline = in->intake.close_ns, due = weir_intake_commit_due(&in->intake);
 
-	if (!atomic_load(&in->node->storing))
+	if (!is_storing(in))
 		return in->retry_at;
 	if (due < deadline)
 		deadline = due;
@@ -328,7 +373,7 @@ static uint64_t next_deadline(const struct ingest *in)
 /* Wait for messages, the next deadline, or the end. Returns whether messages are there. */
 static bool wait_for_work(struct ingest *in)
 {
-	bool reading = in->kernel && !in->over && atomic_load(&in->node->storing);
+	bool reading = in->kernel && !in->over && is_storing(in);
 	uint64_t now = weir_clock_monotonic_ns(), deadline = next_deadline(in);
 	struct pollfd fds[2] = {{.fd = in->stop_fd, .events = POLLIN},
 				{.fd = reading ? in->ops->fd(in->kernel) : -1, .events = POLLIN}};
@@ -339,7 +384,7 @@ static bool wait_for_work(struct ingest *in)
 		wait.tv_nsec = (deadline - now) % WEIR_NS_PER_SECOND;
 	}
 	/* The rest of a subscription that is over is due at once. */
-	if ((in->over || in->gone) && atomic_load(&in->node->storing))
+	if ((in->over || in->gone) && is_storing(in))
 		wait = (struct timespec){0};
 	if (ppoll(fds, 2, &wait, NULL) <= 0)
 		return reading && in->gone;
@@ -349,11 +394,14 @@ static bool wait_for_work(struct ingest *in)
 static void step(struct ingest *in)
 {
 	uint64_t now = weir_clock_monotonic_ns();
-	bool storing = atomic_load(&in->node->storing);
 
-	if (!storing && now >= in->retry_at)
-		storing = save(in);
-	if (!storing)
+	if (!is_storing(in) && now >= in->retry_at) {
+		if (in->closing)
+			close_interval(in);
+		else
+			save(in);
+	}
+	if (!is_storing(in))
 		return;
 	if (in->over && save(in))
 		detach(in);
@@ -369,7 +417,7 @@ static void *run(void *arg)
 
 	while (!atomic_load(&in->node->stopping)) {
 		step(in);
-		if (!atomic_load(&in->node->storing)) {
+		if (!is_storing(in)) {
 			wait_for_work(in);
 			continue;
 		}
@@ -399,7 +447,7 @@ int weir_ingest_start(struct weir_node *node)
 	if (ingest.stop_fd < 0)
 		return -errno;
 	atomic_store(&node->stopping, false);
-	atomic_store(&node->storing, true);
+	atomic_store(&node->store_error, 0);
 	ret = weir_intake_open(&ingest.intake, node);
 	if (!ret) {
 		/* Signals are the event loop's. */

@@ -34,6 +34,8 @@ static int rebuild(struct weir_intake *intake)
 	struct weir_store_summed summed;
 	int ret = weir_store_summed(intake->node->store, &summed);
 
+	if (!ret)
+		intake->last_segment = summed.seq;
 	weir_summary_clear(intake->summary);
 	intake->summary_stale = false;
 	intake->rebuilding = true;
@@ -52,7 +54,8 @@ static void open_interval(struct weir_intake *intake, uint64_t start_ns)
 {
 	uint64_t length = intake->node->config.interval_ns, now = weir_clock_now_ns();
 
-	intake->start_ns = start_ns;
+	/* A clock that was ahead and was set back costs one interval, not all until it catches up. */
+	intake->start_ns = start_ns < now ? start_ns : now;
 	intake->close_ns = weir_clock_monotonic_ns() + length - now % length;
 }
 
@@ -75,9 +78,8 @@ int weir_intake_open(struct weir_intake *intake, struct weir_node *node)
 	intake->last_block = state.last_block;
 	intake->last_segment = state.summed.seq;
 	/* An interval that was cut short goes on; one without records begins now. */
-	open_interval(intake, state.last_block > state.summed.block ? state.summed.end_ns : 0);
-	if (!intake->start_ns)
-		intake->start_ns = weir_clock_now_ns();
+	open_interval(intake, state.last_block > state.summed.block && state.summed.end_ns ?
+				      state.summed.end_ns : UINT64_MAX);
 	ret = rebuild(intake);
 	/* A full disk can stand in the way of an early segment; later then. */
 	if (ret == -ENOSPC)
@@ -190,20 +192,41 @@ static void compare_sums(struct weir_intake *intake, const struct weir_store_sta
 		       (unsigned long long)sum.flows, (unsigned long long)state->stored.flows);
 }
 
+/* Whether some master has not acknowledged all of 1..@through, as far as its cursor tells. */
+static bool is_awaited(const struct weir_intake *intake, uint64_t through)
+{
+	const struct weir_node_config *config = &intake->node->config;
+
+	for (unsigned i = 0; i < config->masters; i++) {
+		uint64_t seq;
+
+		if (!weir_store_get_cursor(intake->node->store, config->master[i].name, &seq) &&
+		    seq < through)
+			return true;
+	}
+	return false;
+}
+
 static void keep_quota(struct weir_intake *intake)
 {
 	const struct weir_node_config *config = &intake->node->config;
 	uint64_t oldest, through;
+	bool losing;
 
 	if (!config->spool_segments || intake->last_segment <= config->spool_segments)
 		return;
 	through = intake->last_segment - config->spool_segments;
 	if (weir_store_oldest_segment(intake->node->store, &oldest) || !oldest || oldest > through)
 		return;
-	if (config->masters)
-		weir_log_warn("spool of %" PRIu64 " segments is full: segments %" PRIu64
-			      " to %" PRIu64 " are dropped, no master will get them",
-			      config->spool_segments, oldest, through);
+	losing = is_awaited(intake, through);
+	if (losing && !intake->losing)
+		weir_log_warn("the spool of %" PRIu64 " segments is full: from segment %" PRIu64
+			      " on they are dropped before every master has them; \"weir nodes\" "
+			      "tells which is behind", config->spool_segments, oldest);
+	else if (!losing && intake->losing)
+		weir_log_info("every master has segment %" PRIu64 ", the last one dropped: no "
+			      "more are lost", through);
+	intake->losing = losing;
 	weir_store_drop_segments(intake->node->store, through);
 }
 
@@ -228,7 +251,8 @@ static int write_segment(struct weir_intake *intake, const struct weir_store_sta
 	if (!ret)
 		frame.kernel = &stats;
 	intake->kernel_gone = ret == -ENOENT || ret == -ENETDOWN ||
-			      (!ret && stats.instance != intake->position.instance);
+			      (!ret && (stats.stopped ||
+					stats.instance != intake->position.instance));
 	ret = weir_summary_encode(intake->summary, &frame, &body, &body_bytes, &next);
 	if (ret)
 		return ret;
@@ -241,9 +265,28 @@ static int write_segment(struct weir_intake *intake, const struct weir_store_sta
 	return ret;
 }
 
+static void notify(const struct weir_intake *intake)
+{
+	if (intake->node->segment_fd >= 0 && eventfd_write(intake->node->segment_fd, 1))
+		weir_log_debug("segment notification: %s", strerror(errno));
+}
+
+/* The last try reached the disk after all: that segment covers what it covers, and what was
+ * committed since belongs to the next. */
+static int take_up(struct weir_intake *intake, const struct weir_store_summed *summed)
+{
+	int ret = rebuild(intake);
+
+	if (ret)
+		return ret;
+	open_interval(intake, summed->end_ns);
+	notify(intake);
+	return 0;
+}
+
 int weir_intake_close_interval(struct weir_intake *intake)
 {
-	uint64_t end_ns = weir_clock_now_ns();
+	uint64_t now = weir_clock_now_ns(), end_ns = now;
 	struct weir_store_state state;
 	int ret = intake->summary_stale ? rebuild(intake) : 0;
 
@@ -253,17 +296,16 @@ int weir_intake_close_interval(struct weir_intake *intake)
 		return ret;
 	if (end_ns < intake->start_ns) /* the clock was set back */
 		end_ns = intake->start_ns;
-	if (state.summed.seq == intake->last_segment) {
-		compare_sums(intake, &state);
-		ret = write_segment(intake, &state, end_ns);
-		if (ret)
-			return ret;
-	} /* else the last try reached the disk after all */
+	if (state.summed.seq != intake->last_segment)
+		return take_up(intake, &state.summed);
+	compare_sums(intake, &state);
+	ret = write_segment(intake, &state, end_ns);
+	if (ret)
+		return ret;
 	intake->last_segment++;
 	weir_summary_clear(intake->summary);
-	open_interval(intake, end_ns);
+	open_interval(intake, now);
 	keep_quota(intake);
-	if (intake->node->segment_fd >= 0 && eventfd_write(intake->node->segment_fd, 1))
-		weir_log_debug("segment notification: %s", strerror(errno));
+	notify(intake);
 	return 0;
 }

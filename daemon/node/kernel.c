@@ -32,6 +32,9 @@ enum {
 	/* 32 KB of data sits in a buffer of 64 KB at worst; the kernel doubles what is asked for. */
 	RECEIVE_BYTES = WEIR_KERNEL_WINDOW * (64 << 10),
 	REPLY_TIMEOUT_MS = 3000,
+	/* Messages that are no answer: a new socket may get what was meant for the last owner
+	 * of its port, a window at most. */
+	STRAYS_MAX = 2 * WEIR_KERNEL_WINDOW,
 };
 
 struct weir_kernel {
@@ -72,6 +75,18 @@ static int take(struct weir_kernel *kernel, int timeout_ms, const struct nlmsghd
 	return mnl_nlmsg_ok(*nlh, got) ? 0 : -EBADMSG;
 }
 
+/* The answer to the last request; others are passed over. */
+static int take_answer(struct weir_kernel *kernel, const struct nlmsghdr **nlh)
+{
+	for (unsigned i = 0; i < STRAYS_MAX; i++) {
+		int ret = take(kernel, REPLY_TIMEOUT_MS, nlh);
+
+		if (ret || (*nlh)->nlmsg_seq == kernel->request)
+			return ret;
+	}
+	return -EPROTO;
+}
+
 /* Send what request() began and wait for the answer. 0 with *@nlh NULL: an empty acknowledgement. */
 static int ask(struct weir_kernel *kernel, const struct nlmsghdr *question,
 	       const struct nlmsghdr **nlh, char *why)
@@ -81,9 +96,7 @@ static int ask(struct weir_kernel *kernel, const struct nlmsghdr *question,
 	if (mnl_socket_sendto(kernel->socket, question, question->nlmsg_len) < 0)
 		ret = -errno;
 	if (!ret)
-		ret = take(kernel, REPLY_TIMEOUT_MS, nlh);
-	if (!ret && (*nlh)->nlmsg_seq != kernel->request)
-		ret = -EPROTO;
+		ret = take_answer(kernel, nlh);
 	if (ret) {
 		snprintf(why, WEIR_KERNEL_WHY, "no answer over netlink: %s",
 			 ret == -EAGAIN ? "timed out" : strerror(-ret));
@@ -294,12 +307,35 @@ static uint32_t to_ms(uint64_t ns)
 	return ns / (WEIR_NS_PER_SECOND / 1000);
 }
 
+/* As the kernel does: up to a power of two. */
+static uint64_t round_up(uint64_t size)
+{
+	uint64_t power = 1;
+
+	while (power < size)
+		power *= 2;
+	return power;
+}
+
+/* Said once for each size found, as configure() is tried every second while the stream is
+ * somebody else's. @said belongs to the ingest thread, like all of configure(). */
+static void compare_size(const char *key, const char *what, uint64_t wanted, uint32_t found,
+			 uint32_t *said)
+{
+	if (!wanted || round_up(wanted) == found || *said == found)
+		return;
+	*said = found;
+	weir_log_warn("the kernel meters with %u %s per CPU, not the %llu of %s: that takes effect "
+		      "when the module is loaded again",
+		      found, what, (unsigned long long)wanted, key);
+}
+
 static int is_enabled(struct weir_kernel *kernel, const struct weir_node_config *config, char *why)
 {
 	struct nlmsghdr *question = request(kernel, kernel->family, WEIR_CMD_GET_CONFIG, 0);
 	const struct nlmsghdr *nlh;
 	struct weir_message message;
-	uint32_t flows, batches;
+	static uint32_t flows_said, batches_said;
 	int ret = ask(kernel, question, &nlh, why);
 
 	if (!ret)
@@ -308,16 +344,10 @@ static int is_enabled(struct weir_kernel *kernel, const struct weir_node_config 
 		return ret;
 	if (!message.attr[WEIR_A_ENABLED] || !mnl_attr_get_u8(message.attr[WEIR_A_ENABLED]))
 		return 0;
-	flows = weir_message_u32(&message, WEIR_A_TABLE_FLOWS);
-	batches = weir_message_u32(&message, WEIR_A_LOG_BATCHES);
-	if (config->table_flows && config->table_flows != flows)
-		weir_log_warn("the kernel meters with %u flows per CPU, not the %llu of "
-			      "table_flows: that takes effect when the module is loaded again",
-			      flows, (unsigned long long)config->table_flows);
-	if (config->log_batches && config->log_batches != batches)
-		weir_log_warn("the kernel meters with %u batches per CPU, not the %llu of "
-			      "log_batches: that takes effect when the module is loaded again",
-			      batches, (unsigned long long)config->log_batches);
+	compare_size("table_flows", "flows", config->table_flows,
+		     weir_message_u32(&message, WEIR_A_TABLE_FLOWS), &flows_said);
+	compare_size("log_batches", "batches", config->log_batches,
+		     weir_message_u32(&message, WEIR_A_LOG_BATCHES), &batches_said);
 	return 1;
 }
 
@@ -354,7 +384,6 @@ static int configure(const struct weir_node_config *config, char *why)
 	close_kernel(kernel);
 	return ret;
 }
-
 
 const struct weir_kernel_ops weir_kernel_netlink = {
 	.open = open_kernel,

@@ -23,6 +23,7 @@ enum {
 
 struct weir_kernel_stats {
 	uint64_t instance;
+	bool stopped; /* it is over, and no other has begun */
 	struct weir_totals seen, table, pending, acked, numbered;
 	struct weir_totals lost[__WEIR_LOST_COUNT];
 	struct weir_totals skipped[__WEIR_SKIP_COUNT];

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -88,6 +89,18 @@ static void make_parent(const char *path)
 	if (copy && mkdir(dirname(copy), 0750) && errno != EEXIST)
 		weir_log_warn("%s: %s", path, strerror(errno));
 	free(copy);
+}
+
+/* Each day of records and each connection takes some. */
+static void raise_descriptors(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit))
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &limit))
+		weir_log_debug("RLIMIT_NOFILE: %s", strerror(errno));
 }
 
 /* Tell systemd, if it asked (sd_notify(3) describes the protocol). */
@@ -196,6 +209,7 @@ int main(int argc, char **argv)
 	umask(077);
 	weir_log_init("weir-node", arguments.verbose);
 	signal(SIGPIPE, SIG_IGN);
+	raise_descriptors();
 	if (weir_config_read(arguments.config, &node.config))
 		return 2;
 	if (evthread_use_pthreads()) {

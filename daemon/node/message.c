@@ -154,6 +154,9 @@ int weir_message_stats(const struct weir_message *message, struct weir_kernel_st
 	stats->memory_bytes = weir_message_u64(message, WEIR_A_MEMORY);
 	stats->table_flows = weir_message_u32(message, WEIR_A_TABLE_FLOWS);
 	stats->log_batches = weir_message_u32(message, WEIR_A_LOG_BATCHES);
+	/* While metering is off the figures are those of the last instance. */
+	stats->stopped = message->attr[WEIR_A_ENABLED] &&
+			 !*(const uint8_t *)mnl_attr_get_payload(message->attr[WEIR_A_ENABLED]);
 	stats->cpus = weir_message_u32(message, WEIR_A_CPUS);
 	return 0;
 }

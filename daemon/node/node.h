@@ -35,7 +35,7 @@ struct weir_node_config {
 	uint64_t commit_ns; /* commit at least this often while records come */
 	uint64_t min_free_bytes;
 	uint64_t summary_top; /* keys per dimension */
-	uint64_t spool_segments; /* drop the oldest unacknowledged segments past this many; 0: never */
+	uint64_t spool_segments; /* drop the oldest segments past this many; 0: never */
 	bool configure_kernel; /* set the timeouts below and switch metering on */
 	uint64_t active_timeout_ns, idle_timeout_ns, fin_timeout_ns;
 	uint64_t table_flows, log_batches; /* per CPU; 0: the module's own */
@@ -49,7 +49,7 @@ struct weir_node {
 	const struct weir_kernel_ops *kernel; /* kernel.h; tests have their own. NULL: netlink */
 	int segment_fd; /* eventfd: ingest adds 1 for each segment committed */
 	atomic_bool stopping;
-	atomic_bool storing;  /* false: the disk is full, ingest waits */
+	atomic_int store_error; /* not 0: the disk is full or fails (negative errno), ingest waits */
 	atomic_bool attached; /* the kernel's stream is ours */
 };
 

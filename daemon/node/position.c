@@ -10,8 +10,13 @@ bool weir_position_start(struct weir_store_position *position,
 	if (start->instance == position->instance)
 		return false;
 	weir_totals_add(&position->before, &position->received);
+	weir_totals_add(&position->missing_before, &position->missing);
 	memset(&position->received, 0, sizeof(position->received));
+	memset(&position->missing, 0, sizeof(position->missing));
 	memset(&position->numbered, 0, sizeof(position->numbered));
+	if (position->instance && !position->ended)
+		position->instances_unfinished++;
+	position->ended = 0;
 	position->instance = start->instance;
 	position->seq = 0;
 	position->instances++;
@@ -71,6 +76,9 @@ uint64_t weir_position_end(struct weir_store_position *position,
 	struct weir_totals nothing = {0};
 	uint64_t gap = end->seq > position->seq ? end->seq - position->seq : 0;
 
+	if (!position->ended)
+		weir_totals_add(&position->lost, &end->lost);
+	position->ended = 1;
 	if (!gap)
 		return 0;
 	move_numbered(position, &end->numbered, &nothing);

@@ -16,7 +16,8 @@ enum weir_position_verdict {
 	WEIR_POSITION_FOREIGN, /* of another instance */
 };
 
-/* The subscription starts as @start says. Returns whether it is a new instance. */
+/* The subscription starts as @start says. Returns whether it is a new instance; if
+ * the one before did not end with a word, it is counted as unfinished. */
 bool weir_position_start(struct weir_store_position *position,
 			 const struct weir_kernel_start *start);
 /* @expected is start->seq, then one more for every batch accepted. */

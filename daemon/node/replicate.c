@@ -3,11 +3,12 @@
  * replicate.c - one connection to each master, for ever.
  *
  * The master decides where its stream goes on (Welcome.next_seq); what it has
- * acknowledged is kept as its cursor, so that segments all masters have can be
- * dropped. The cursor may lag: a segment that is sent again is a duplicate to the
- * master and nothing else. Segments go out in order, some dozens unacknowledged
- * at a time. A master whose history is not ours, or that rejects a segment, gets
- * nothing more on this connection, but may still ask.
+ * acknowledged is kept as its cursor, to tell how far behind a master is. It drops
+ * nothing: a master that lost its store, or is new, gets every segment the spool
+ * holds (intake.c keeps its quota). The cursor may lag. A segment the store has lost
+ * is a hole: the next Hello to that master begins behind it. Segments go out in
+ * order, some dozens unacknowledged at a time. A master whose history is not ours,
+ * or that rejects a segment, gets nothing more on this connection, but may still ask.
  *
  * All of it runs in the loop's thread, except weir_replicate_get_state().
  */
@@ -32,6 +33,7 @@ enum {
 	WINDOW = 64, /* segments in flight: ten minutes of them, a fraction of the queue's bound */
 	PING_SECONDS = 10,
 	DEAD_SECONDS = 30,
+	WRITE_SECONDS = 60, /* nothing of what waits could be written for so long */
 	HELLO_SECONDS = 15, /* from connect to Welcome, then it is no master */
 	BACKOFF_MIN_MS = 500,
 	BACKOFF_MAX_MS = 30000,
@@ -50,6 +52,7 @@ struct link {
 	uint64_t next_seq; /* to send */
 	uint64_t acked_seq;
 	uint64_t saved_seq; /* the cursor in the store */
+	uint64_t behind_hole; /* where the next Hello begins; 0: with the oldest segment */
 	/* Under state_mutex, as query threads read it: */
 	struct weir_replicate_state state;
 };
@@ -62,7 +65,6 @@ static struct {
 	struct link link[WEIR_NODE_MASTERS_MAX];
 	unsigned links;
 	uint64_t last_seq;
-	uint64_t dropped_seq;
 } replicate;
 
 static pthread_mutex_t state_mutex = PTHREAD_MUTEX_INITIALIZER;
@@ -135,6 +137,26 @@ static void send_push(struct link *link, void *body, size_t body_bytes)
 	weir_channel_send(link->channel, &frame);
 }
 
+/* Segment next_seq was dropped by the quota a moment ago, or its partition is gone or
+ * damaged. A new connection admits that by where its Hello begins. */
+static void jump_hole(struct link *link, int error)
+{
+	uint64_t next = 0;
+	int result = weir_store_next_segment(replicate.node->store, link->next_seq + 1, &next);
+
+	if (result) {
+		weir_channel_fail(link->channel, "reading the store: %s", strerror(-result));
+		return;
+	}
+	if (!next)
+		next = replicate.last_seq + 1;
+	weir_log_error("master %s: segments %llu to %llu cannot be read (%s); it will count them "
+		       "as missing", link->master->name, (unsigned long long)link->next_seq,
+		       (unsigned long long)(next - 1), strerror(-error));
+	link->behind_hole = next;
+	weir_channel_fail(link->channel, "going on with segment %llu", (unsigned long long)next);
+}
+
 static void pump(struct link *link)
 {
 	while (link->pushing && !weir_channel_failed(link->channel) &&
@@ -145,7 +167,13 @@ static void pump(struct link *link)
 		int result = weir_store_get_segment(replicate.node->store, link->next_seq, &body,
 						    &body_bytes);
 
-		if (result) { /* dropped to keep the spool in bounds: a new Hello says so */
+		if (result == -ENOENT || result == -EBADMSG) {
+			/* First let it acknowledge what it has: the Hello begins behind the hole. */
+			if (link->next_seq == link->acked_seq + 1)
+				jump_hole(link, result);
+			return;
+		}
+		if (result) {
 			weir_channel_fail(link->channel, "segment %llu cannot be read: %s",
 					  (unsigned long long)link->next_seq, strerror(-result));
 			return;
@@ -180,6 +208,8 @@ static void on_connected(void *arg)
 	hello.name = replicate.node->config.name;
 	hello.clock_ns = weir_clock_now_ns();
 	hello.first_seq = oldest ? oldest : replicate.last_seq + 1;
+	if (link->behind_hole > hello.first_seq)
+		hello.first_seq = link->behind_hole;
 	hello.last_seq = replicate.last_seq;
 	frame.body_case = WEIR__WIRE__FRAME__BODY_HELLO;
 	frame.hello = &hello;
@@ -240,6 +270,9 @@ static bool agree(struct link *link, const Weir__Wire__Welcome *welcome)
 	}
 	if (!oldest)
 		oldest = replicate.last_seq + 1;
+	if (link->behind_hole > oldest)
+		oldest = link->behind_hole;
+	link->behind_hole = 0;
 	link->next_seq = welcome->next_seq > oldest ? welcome->next_seq : oldest;
 	set_acked(link, link->next_seq - 1);
 	if (link->next_seq != welcome->next_seq)
@@ -257,7 +290,6 @@ static void take_welcome(struct link *link, const Weir__Wire__Welcome *welcome)
 	}
 	event_del(link->retry);
 	link->welcome = true;
-	link->backoff_ms = BACKOFF_MIN_MS;
 	weir_channel_set_last_seq(link->channel, replicate.last_seq);
 	weir_channel_trust(link->channel, WEIR_FRAME_BYTES_HELLO);
 	link->pushing = agree(link, welcome);
@@ -292,6 +324,7 @@ static void take_ack(struct link *link, const Weir__Wire__Ack *ack)
 					  (unsigned long long)link->acked_seq + 1);
 		return;
 	}
+	link->backoff_ms = BACKOFF_MIN_MS; /* it gets on: a Welcome alone does not say so */
 	set_acked(link, ack->seq);
 	pump(link);
 }
@@ -354,6 +387,7 @@ static void dial(struct link *link)
 		.max_bytes = WEIR_FRAME_BYTES_HELLO,
 		.ping_ns = PING_SECONDS * WEIR_NS_PER_SECOND,
 		.dead_ns = DEAD_SECONDS * WEIR_NS_PER_SECOND,
+		.write_ns = WRITE_SECONDS * WEIR_NS_PER_SECOND,
 	};
 	int result;
 
@@ -406,28 +440,8 @@ static void on_segment(evutil_socket_t fd, short what, void *arg)
 	}
 }
 
-/* What every master has, and what the quota of the spool no longer allows to keep. */
-static uint64_t needless(void)
-{
-	uint64_t through = replicate.links ? UINT64_MAX : 0;
-	uint64_t spool = replicate.node->config.spool_segments;
-
-	for (unsigned i = 0; i < replicate.links; i++)
-		if (replicate.link[i].saved_seq < through)
-			through = replicate.link[i].saved_seq;
-	if (spool && replicate.last_seq > spool && replicate.last_seq - spool > through) {
-		through = replicate.last_seq - spool;
-		if (replicate.links && through > replicate.dropped_seq)
-			weir_log_warn("more than %llu segments wait for a master: dropping up to "
-				      "%llu, their detail is lost to it",
-				      (unsigned long long)spool, (unsigned long long)through);
-	}
-	return through;
-}
-
 static void save_cursors(void)
 {
-	uint64_t through;
 	int result = 0;
 
 	for (unsigned i = 0; i < replicate.links && !result; i++) {
@@ -439,12 +453,6 @@ static void save_cursors(void)
 					       link->acked_seq);
 		if (!result)
 			link->saved_seq = link->acked_seq;
-	}
-	through = needless();
-	if (!result && through > replicate.dropped_seq) {
-		result = weir_store_drop_segments(replicate.node->store, through);
-		if (!result)
-			replicate.dropped_seq = through;
 	}
 	/* A full disk is ingest's to announce; cursors are tried again in a second. */
 	if (result && result != -ENOSPC)

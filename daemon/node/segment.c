@@ -217,6 +217,9 @@ static void put_ledger(struct builder *b, const struct weir_store_state *state)
 	to->missing = put_totals(b, &from->missing);
 	to->instances = from->instances;
 	to->refused = put_totals(b, &from->refused);
+	to->missing_before = put_totals(b, &from->missing_before);
+	to->instances_unfinished = from->instances_unfinished;
+	to->lost = put_totals(b, &from->lost);
 	to->stored = put_totals(b, &state->stored);
 }
 

@@ -2,12 +2,13 @@
 /*
  * internal.h - what the files of the store share.
  *
- * Concurrency: `lock` guards the list of partitions and each partition's map.
- * A reader holds it shared for one short read transaction; whoever adds a partition
- * or shrinks a map (the writer, or a read-only process that finds a new one)
- * holds it alone. The write transaction itself needs no lock: only the writer
- * changes the list. Writers are preferred, or endless queries would keep the day
- * from changing.
+ * Concurrency: `lock` guards the list of partitions and each partition's map. A
+ * reader holds it shared for one short read transaction; whoever adds a partition
+ * or shrinks a map (the writer, or a read-only process that finds a new one) holds
+ * it alone. Older partitions are opened when they are read and closed when
+ * descriptors run short, by whoever holds the lock alone. The write transaction
+ * itself needs no lock: only the writer changes the list. Writers are preferred,
+ * or endless queries would keep the day from changing.
  */
 #ifndef WEIR_STORE_INTERNAL_H
 #define WEIR_STORE_INTERNAL_H
@@ -33,7 +34,8 @@ enum weir_partition_db {
 
 struct weir_partition {
 	char name[WEIR_STORE_PARTITION_NAME];
-	struct weir_lmdb *lmdb; /* NULL: damaged, passed over */
+	struct weir_lmdb *lmdb; /* NULL: damaged, or not open now */
+	bool damaged; /* passed over */
 };
 
 struct weir_store {
@@ -46,6 +48,8 @@ struct weir_store {
 	pthread_rwlock_t lock;
 	struct weir_partition *partitions; /* oldest first; under lock */
 	unsigned partition_count;
+	unsigned open_count, open_max; /* partitions that are open, and may be */
+	unsigned victim; /* where to look for the next one to close */
 };
 
 /* What one partition holds, kept by its transactions. On disk as u64s in this order. */
@@ -86,6 +90,9 @@ void weir_folder_clean(const char *dir);
 /* partition.c */
 int weir_partition_load(struct weir_store *store); /* at open */
 void weir_partition_unload(struct weir_store *store);
+/* Take the lock shared, with partition @index open. -EBADMSG: it is damaged. After an
+ * error the lock is not held. */
+int weir_partition_hold(struct weir_store *store, unsigned index, struct weir_lmdb **lmdb);
 /* In a read-only process: take in partitions that the writer made since. */
 int weir_partition_refresh(struct weir_store *store);
 /* The newest partition, made first if @now_ns is on a later day. Writer only. */

@@ -45,7 +45,7 @@ int weir_lmdb_open(const char *path, const struct weir_lmdb_options *options,
 		   struct weir_lmdb **lmdb);
 void weir_lmdb_close(struct weir_lmdb *lmdb);
 /* Give back address space a partition no longer needs. No transaction of this
- * process may be open on @lmdb. */
+ * process may be open on @lmdb. After an error it is not mapped: close it. */
 int weir_lmdb_shrink(struct weir_lmdb *lmdb);
 
 /* Also returns the error kept in @txn, if it fails. -ENOTRECOVERABLE: an

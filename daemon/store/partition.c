@@ -16,11 +16,20 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "daemon/common/clock.h"
 #include "daemon/common/log.h"
 #include "daemon/store/internal.h"
+
+enum {
+	DESCRIPTORS_EACH = 3, /* LMDB: data, data for synchronous writes, lock */
+	DESCRIPTORS_KEPT = 256, /* connections, and some */
+	DESCRIPTORS_MAX = 12000, /* ten years of days; a map each */
+	HOLD_TRIES = 100,
+};
 
 static const char *const partition_dbs[] = {"meta", "blocks", "times", "segments", NULL};
 
@@ -30,6 +39,18 @@ static bool is_partition(const char *name)
 {
 	return strlen(name) == WEIR_STORE_PARTITION_NAME - 1 &&
 	       strspn(name, "0123456789") == WEIR_STORE_PARTITION_NAME - 1;
+}
+
+/* What closing another partition may help against. */
+static bool is_shortage(int error)
+{
+	return error == -EMFILE || error == -ENFILE || error == -ENOMEM;
+}
+
+/* These say something about this process or machine, and nothing about the file. */
+static bool is_passing(int error)
+{
+	return is_shortage(error) || error == -EAGAIN || error == -ENOSPC || error == -EDQUOT;
 }
 
 /* @newest: will be written to, so it gets a large map. */
@@ -55,7 +76,8 @@ static int open_partition(struct weir_store *store, const char *name, bool newes
 		weir_lmdb_abort(&txn);
 	}
 	if (ret) {
-		weir_log_error("%s: partition cannot be opened: %s", path, strerror(-ret));
+		if (newest || !is_passing(ret))
+			weir_log_error("%s: partition cannot be opened: %s", path, strerror(-ret));
 		weir_lmdb_close(*lmdb);
 		*lmdb = NULL;
 	}
@@ -63,20 +85,80 @@ static int open_partition(struct weir_store *store, const char *name, bool newes
 	return ret;
 }
 
-/* Under store->lock, held alone. Address space is given back by the one before. */
-static int append(struct weir_store *store, const char *name, struct weir_lmdb *lmdb)
+/* Under store->lock, held alone, as all that follows. */
+static void close_at(struct weir_store *store, unsigned index)
 {
-	struct weir_partition *grown =
-		reallocarray(store->partitions, store->partition_count + 1, sizeof(*grown));
+	if (!store->partitions[index].lmdb)
+		return;
+	weir_lmdb_close(store->partitions[index].lmdb);
+	store->partitions[index].lmdb = NULL;
+	store->open_count--;
+}
 
-	if (!grown)
-		return -ENOMEM;
-	store->partitions = grown;
-	if (store->partition_count && grown[store->partition_count - 1].lmdb)
-		weir_lmdb_shrink(grown[store->partition_count - 1].lmdb);
-	memcpy(grown[store->partition_count].name, name, WEIR_STORE_PARTITION_NAME);
-	grown[store->partition_count++].lmdb = lmdb;
-	return 0;
+static int open_at(struct weir_store *store, unsigned index)
+{
+	struct weir_partition *partition = &store->partitions[index];
+	bool newest = index == store->partition_count - 1;
+	int ret;
+
+	if (partition->lmdb)
+		return 0;
+	ret = open_partition(store, partition->name, newest, &partition->lmdb);
+	partition->damaged = ret && !is_passing(ret);
+	if (!ret)
+		store->open_count++;
+	return ret;
+}
+
+/* Close some older partition other than @index. False: there is none to close. */
+static bool make_room(struct weir_store *store, unsigned index)
+{
+	for (unsigned i = 1; i < store->partition_count; i++) {
+		if (++store->victim >= store->partition_count - 1)
+			store->victim = 0;
+		if (store->victim == index || !store->partitions[store->victim].lmdb)
+			continue;
+		close_at(store, store->victim);
+		return true;
+	}
+	return false;
+}
+
+/* What is read next is wanted more than what was read before. */
+static int open_wanted(struct weir_store *store, unsigned index)
+{
+	int ret;
+
+	if (store->open_count >= store->open_max)
+		make_room(store, index);
+	do
+		ret = open_at(store, index);
+	while (is_shortage(ret) && make_room(store, index));
+	return ret;
+}
+
+int weir_partition_hold(struct weir_store *store, unsigned index, struct weir_lmdb **lmdb)
+{
+	/* Between the two locks another reader may close it again, to open its own. */
+	for (unsigned i = 0; i < HOLD_TRIES; i++) {
+		bool damaged;
+		int ret;
+
+		pthread_rwlock_rdlock(&store->lock);
+		*lmdb = store->partitions[index].lmdb;
+		if (*lmdb)
+			return 0;
+		damaged = store->partitions[index].damaged;
+		pthread_rwlock_unlock(&store->lock);
+		if (damaged)
+			return -EBADMSG;
+		pthread_rwlock_wrlock(&store->lock);
+		ret = open_wanted(store, index);
+		pthread_rwlock_unlock(&store->lock);
+		if (ret)
+			return is_passing(ret) ? ret : -EBADMSG;
+	}
+	return -EAGAIN;
 }
 
 static int only_partitions(const struct dirent *entry)
@@ -84,45 +166,93 @@ static int only_partitions(const struct dirent *entry)
 	return is_partition(entry->d_name);
 }
 
-/* Take in every folder later than the newest known. Under store->lock, held alone. */
+static void append(struct weir_store *store, const char *name, struct weir_lmdb *lmdb)
+{
+	struct weir_partition *last = &store->partitions[store->partition_count++];
+
+	memset(last, 0, sizeof(*last));
+	memcpy(last->name, name, WEIR_STORE_PARTITION_NAME);
+	last->lmdb = lmdb;
+	if (lmdb)
+		store->open_count++;
+}
+
+/* The newest so far gives its address space back. If it cannot be mapped any more, it is
+ * opened again when it is read. */
+static void retire_newest(struct weir_store *store)
+{
+	unsigned last = store->partition_count - 1;
+
+	if (store->partition_count && store->partitions[last].lmdb &&
+	    weir_lmdb_shrink(store->partitions[last].lmdb))
+		close_at(store, last);
+}
+
+/* Take in @names, all later than what is known. The newest first: it has the
+ * position, and without it nothing goes. An older one that is damaged costs its
+ * records. */
+static int take_in_names(struct weir_store *store, struct dirent **names, unsigned count)
+{
+	unsigned first = store->partition_count;
+	struct weir_partition *grown =
+		reallocarray(store->partitions, first + count, sizeof(*grown));
+	struct weir_lmdb *lmdb;
+	int ret;
+
+	if (!grown)
+		return -ENOMEM;
+	store->partitions = grown;
+	if (store->open_count >= store->open_max)
+		make_room(store, first);
+	ret = open_partition(store, names[count - 1]->d_name, true, &lmdb);
+	if (ret)
+		return ret;
+	retire_newest(store);
+	for (unsigned i = 0; i < count; i++)
+		append(store, names[i]->d_name, i == count - 1 ? lmdb : NULL);
+	for (unsigned i = store->partition_count - 1; i-- > first;)
+		if (store->open_count >= store->open_max || is_passing(open_at(store, i)))
+			break;
+	return 0;
+}
+
+/* Take in every folder later than the newest known. */
 static int take_in(struct weir_store *store)
 {
 	struct dirent **names;
-	int count = scandir(store->dir, &names, only_partitions, alphasort), ret = 0;
+	int count = scandir(store->dir, &names, only_partitions, alphasort), first = 0, ret = 0;
 	const char *newest =
 		store->partition_count ? store->partitions[store->partition_count - 1].name : "";
 
 	if (count < 0)
 		return -errno;
-	for (int i = 0; i < count; i++) {
-		struct weir_lmdb *lmdb;
-		int error;
-
-		if (ret || strcmp(names[i]->d_name, newest) <= 0) {
-			free(names[i]);
-			continue;
-		}
-		error = open_partition(store, names[i]->d_name, i == count - 1, &lmdb);
-		/* An older one that is damaged costs its records, the newest the position. */
-		if (error && i == count - 1)
-			ret = error;
-		else
-			ret = append(store, names[i]->d_name, lmdb);
-		if (ret)
-			weir_lmdb_close(lmdb);
-		newest = store->partition_count ?
-				 store->partitions[store->partition_count - 1].name :
-				 "";
+	while (first < count && strcmp(names[first]->d_name, newest) <= 0)
+		first++;
+	if (first < count)
+		ret = take_in_names(store, names + first, (unsigned)(count - first));
+	for (int i = 0; i < count; i++)
 		free(names[i]);
-	}
 	free(names);
 	return ret;
+}
+
+/* So many that what else the program does finds descriptors. */
+static unsigned most_open(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur > DESCRIPTORS_MAX)
+		return DESCRIPTORS_MAX / DESCRIPTORS_EACH;
+	if (limit.rlim_cur < 2 * DESCRIPTORS_KEPT)
+		return (unsigned)limit.rlim_cur / 2 / DESCRIPTORS_EACH;
+	return (unsigned)(limit.rlim_cur - DESCRIPTORS_KEPT) / DESCRIPTORS_EACH;
 }
 
 int weir_partition_load(struct weir_store *store)
 {
 	if (!store->options.max_bytes)
 		store->options.max_bytes = map_bytes_default;
+	store->open_max = most_open();
 	return take_in(store);
 }
 
@@ -133,6 +263,7 @@ void weir_partition_unload(struct weir_store *store)
 	free(store->partitions);
 	store->partitions = NULL;
 	store->partition_count = 0;
+	store->open_count = 0;
 }
 
 int weir_partition_refresh(struct weir_store *store)
@@ -181,6 +312,26 @@ static void day_name(uint64_t now_ns, char name[WEIR_STORE_PARTITION_NAME])
 		strcpy(name, "19700101");
 }
 
+/* A folder of that name that was not taken in is of an earlier try, which failed after
+ * the folder was there. Nothing was written to it, but to the partition before it perhaps. */
+static int make_folder(struct weir_store *store, const char *name)
+{
+	char *path = weir_folder_path(store->dir, name);
+	int ret;
+
+	if (!path)
+		return -ENOMEM;
+	if (access(path, F_OK)) {
+		ret = weir_folder_create(store, name, fill);
+	} else {
+		ret = fill(store, path);
+		if (!ret)
+			ret = weir_folder_sync(store->dir);
+	}
+	free(path);
+	return ret;
+}
+
 int weir_partition_current(struct weir_store *store, uint64_t now_ns,
 			   struct weir_partition **partition)
 {
@@ -188,9 +339,15 @@ int weir_partition_current(struct weir_store *store, uint64_t now_ns,
 	int ret;
 
 	day_name(now_ns, name);
+	if (store->partition_count && !store->partitions[store->partition_count - 1].lmdb) {
+		ret = weir_partition_reopen(store,
+					    &store->partitions[store->partition_count - 1]);
+		if (ret)
+			return ret;
+	}
 	if (!store->partition_count ||
 	    strcmp(name, store->partitions[store->partition_count - 1].name) > 0) {
-		ret = weir_folder_create(store, name, fill);
+		ret = make_folder(store, name);
 		if (ret)
 			return ret;
 		pthread_rwlock_wrlock(&store->lock);
@@ -205,11 +362,14 @@ int weir_partition_current(struct weir_store *store, uint64_t now_ns,
 
 int weir_partition_reopen(struct weir_store *store, struct weir_partition *partition)
 {
+	unsigned index = (unsigned)(partition - store->partitions);
 	int ret;
 
 	pthread_rwlock_wrlock(&store->lock);
-	weir_lmdb_close(partition->lmdb);
-	ret = open_partition(store, partition->name, true, &partition->lmdb);
+	close_at(store, index);
+	ret = open_at(store, index);
+	/* The writer tries the newest again, whatever was the matter. */
+	partition->damaged = false;
 	pthread_rwlock_unlock(&store->lock);
 	return ret;
 }

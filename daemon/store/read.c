@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * read.c - small reads: each takes the lock of the partitions, one short
- * read transaction, a copy, and lets go.
+ * read transaction, a copy, and lets go. Partitions are only ever added, at the
+ * end, so an index stays what it is between two locks.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -94,8 +95,19 @@ static int copy_segment(struct weir_lmdb *lmdb, uint64_t seq, void **body, size_
 	return ret;
 }
 
+static unsigned count_partitions(struct weir_store *store)
+{
+	unsigned count;
+
+	pthread_rwlock_rdlock(&store->lock);
+	count = store->partition_count;
+	pthread_rwlock_unlock(&store->lock);
+	return count;
+}
+
 int weir_store_get_segment(struct weir_store *store, uint64_t seq, void **body, size_t *body_bytes)
 {
+	struct weir_lmdb *lmdb;
 	int ret = weir_partition_refresh(store);
 
 	if (ret)
@@ -103,60 +115,103 @@ int weir_store_get_segment(struct weir_store *store, uint64_t seq, void **body, 
 	if (seq <= dropped(store))
 		return -ENOENT;
 	ret = -ENOENT;
-	pthread_rwlock_rdlock(&store->lock);
 	/* A master that keeps up wants the newest. */
-	for (unsigned i = store->partition_count; i-- && ret == -ENOENT;)
-		if (store->partitions[i].lmdb)
-			ret = copy_segment(store->partitions[i].lmdb, seq, body, body_bytes);
+	for (unsigned i = count_partitions(store); i-- && ret == -ENOENT;) {
+		ret = weir_partition_hold(store, i, &lmdb);
+		if (!ret) {
+			ret = copy_segment(lmdb, seq, body, body_bytes);
+			pthread_rwlock_unlock(&store->lock);
+		} else if (ret == -EBADMSG) {
+			ret = -ENOENT;
+		}
+	}
+	return ret;
+}
+
+/* The first segment of partition @index that is not below @from. -ENOENT: none.
+ * *@below: it has one that is, so there are none above in older partitions. */
+static int seek_segment(struct weir_store *store, unsigned index, uint64_t from, uint64_t *seq,
+			bool *below)
+{
+	struct weir_lmdb_txn txn;
+	struct weir_lmdb *lmdb;
+	uint64_t other;
+	int ret = weir_partition_hold(store, index, &lmdb);
+
+	if (ret)
+		return ret == -EBADMSG ? -ENOENT : ret;
+	ret = weir_lmdb_begin(lmdb, false, &txn);
+	if (!ret)
+		ret = weir_lmdb_seek_number(&txn, WEIR_DB_SEGMENTS, from, false, seq, NULL);
+	*below = (!ret || ret == -ENOENT) &&
+		 !weir_lmdb_seek_number(&txn, WEIR_DB_SEGMENTS, from - 1, true, &other, NULL);
+	weir_lmdb_abort(&txn);
 	pthread_rwlock_unlock(&store->lock);
 	return ret;
 }
 
-int weir_store_oldest_segment(struct weir_store *store, uint64_t *seq)
+int weir_store_next_segment(struct weir_store *store, uint64_t from, uint64_t *seq)
 {
-	struct weir_lmdb_txn txn;
-	uint64_t from;
 	int ret = weir_partition_refresh(store);
+	bool below = false;
+	uint64_t mark;
 
 	*seq = 0;
 	if (ret)
 		return ret;
-	from = dropped(store) + 1;
-	ret = -ENOENT;
-	pthread_rwlock_rdlock(&store->lock);
-	for (unsigned i = 0; i < store->partition_count && ret == -ENOENT; i++) {
-		if (!store->partitions[i].lmdb)
-			continue;
-		ret = weir_lmdb_begin(store->partitions[i].lmdb, false, &txn);
-		if (!ret)
-			ret = weir_lmdb_seek_number(&txn, WEIR_DB_SEGMENTS, from, false, seq,
-						    NULL);
-		weir_lmdb_abort(&txn);
+	mark = dropped(store);
+	if (from <= mark)
+		from = mark + 1;
+	/* From the newest on: what is asked for is rarely old, and old ones may have to be opened. */
+	for (unsigned i = count_partitions(store); i-- && !below;) {
+		ret = seek_segment(store, i, from, seq, &below);
+		if (ret && ret != -ENOENT)
+			return ret;
 	}
-	pthread_rwlock_unlock(&store->lock);
-	return ret == -ENOENT ? 0 : ret;
+	return 0;
 }
 
-static int add_partition(struct weir_store *store, const struct weir_partition *partition,
-			 struct weir_store_figures *figures)
+int weir_store_oldest_segment(struct weir_store *store, uint64_t *seq)
 {
-	char *folder = weir_folder_path(store->dir, partition->name);
-	char *path = folder ? weir_folder_path(folder, "data.mdb") : NULL;
-	struct weir_meta_held held;
-	struct weir_lmdb_txn txn;
-	struct stat status;
-	int ret;
+	return weir_store_next_segment(store, 0, seq);
+}
 
+/* What the file takes on the disk. */
+static uint64_t disk_bytes(struct weir_store *store, unsigned index)
+{
+	char name[WEIR_STORE_PARTITION_NAME], *folder, *path;
+	struct stat status;
+	uint64_t bytes = 0;
+
+	pthread_rwlock_rdlock(&store->lock);
+	memcpy(name, store->partitions[index].name, sizeof(name));
+	pthread_rwlock_unlock(&store->lock);
+	folder = weir_folder_path(store->dir, name);
+	path = folder ? weir_folder_path(folder, "data.mdb") : NULL;
 	if (path && !stat(path, &status))
-		figures->disk_bytes += (uint64_t)status.st_blocks * 512;
+		bytes = (uint64_t)status.st_blocks * 512;
 	free(path);
 	free(folder);
-	if (!partition->lmdb)
-		return 0;
-	ret = weir_lmdb_begin(partition->lmdb, false, &txn);
+	return bytes;
+}
+
+static int add_partition(struct weir_store *store, unsigned index,
+			 struct weir_store_figures *figures)
+{
+	struct weir_meta_held held;
+	struct weir_lmdb_txn txn;
+	struct weir_lmdb *lmdb;
+	int ret;
+
+	figures->disk_bytes += disk_bytes(store, index);
+	ret = weir_partition_hold(store, index, &lmdb);
+	if (ret)
+		return ret == -EBADMSG ? 0 : ret;
+	ret = weir_lmdb_begin(lmdb, false, &txn);
 	if (!ret)
 		ret = weir_meta_get(&txn, WEIR_DB_META, "held", &held, sizeof(held));
 	weir_lmdb_abort(&txn);
+	pthread_rwlock_unlock(&store->lock);
 	if (ret || !held.blocks)
 		return ret;
 	figures->blocks += held.blocks;
@@ -186,10 +241,8 @@ int weir_store_figures(struct weir_store *store, struct weir_store_figures *figu
 	/* A commit between the two reads can make oldest the newer one. */
 	if (oldest && oldest <= state.summed.seq)
 		figures->segments = state.summed.seq - oldest + 1;
-	pthread_rwlock_rdlock(&store->lock);
-	figures->partitions = store->partition_count;
-	for (unsigned i = 0; i < store->partition_count && !ret; i++)
-		ret = add_partition(store, &store->partitions[i], figures);
-	pthread_rwlock_unlock(&store->lock);
+	figures->partitions = count_partitions(store);
+	for (unsigned i = 0; i < figures->partitions && !ret; i++)
+		ret = add_partition(store, i, figures);
 	return ret;
 }

@@ -125,13 +125,15 @@ static bool is_damage(int ret)
 
 static int scan_partition(struct scan *scan, unsigned index, uint64_t after)
 {
-	struct weir_partition partition;
-	int ret;
+	char name[WEIR_STORE_PARTITION_NAME];
+	struct weir_lmdb *lmdb;
+	int ret = weir_partition_hold(scan->store, index, &lmdb);
 
-	pthread_rwlock_rdlock(&scan->store->lock);
-	partition = scan->store->partitions[index];
-	ret = partition.lmdb ? enter(scan, partition.lmdb, after) : -EBADMSG;
-	pthread_rwlock_unlock(&scan->store->lock);
+	if (!ret) {
+		memcpy(name, scan->store->partitions[index].name, sizeof(name));
+		ret = enter(scan, lmdb, after);
+		pthread_rwlock_unlock(&scan->store->lock);
+	}
 	if (ret == -EBADMSG)
 		scan->damaged++;
 	if (ret)
@@ -139,12 +141,13 @@ static int scan_partition(struct scan *scan, unsigned index, uint64_t after)
 	for (;;) {
 		uint64_t number = 0;
 
-		pthread_rwlock_rdlock(&scan->store->lock);
-		partition = scan->store->partitions[index];
-		ret = partition.lmdb ? load(scan, partition.lmdb, &number) : -EIO;
+		ret = weir_partition_hold(scan->store, index, &lmdb);
+		if (ret)
+			return ret == -EBADMSG ? -EIO : ret;
+		ret = load(scan, lmdb, &number);
 		pthread_rwlock_unlock(&scan->store->lock);
 		if (is_damage(ret)) {
-			if (note_damage(scan, partition.name, number, ret))
+			if (note_damage(scan, name, number, ret))
 				continue;
 			return 0;
 		}

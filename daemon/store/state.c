@@ -125,16 +125,34 @@ int weir_store_put_cursor(struct weir_store *store, const char *name, uint64_t s
 	return put(store, DB_CURSORS, name, seq);
 }
 
+static void raise_mark(struct weir_store *store, uint64_t through)
+{
+	uint64_t was = atomic_load(&store->dropped);
+
+	while (was < through && !atomic_compare_exchange_weak(&store->dropped, &was, through))
+		;
+}
+
 /* Only a mark: the writer's next transaction deletes, so that the caller does
- * not wait for it and partitions have a single writer. */
+ * not wait for it and partitions have a single writer. It never goes back, whichever of two
+ * callers comes last. */
 int weir_store_drop_segments(struct weir_store *store, uint64_t through)
 {
+	struct weir_lmdb_txn txn;
+	uint64_t was = 0;
 	int ret;
 
 	if (through <= atomic_load(&store->dropped))
 		return 0;
-	ret = put(store, DB_META, "dropped", through);
+	if (store->options.read_only)
+		return -EROFS;
+	if (weir_lmdb_begin(store->state, true, &txn))
+		return txn.error;
+	weir_meta_get(&txn, DB_META, "dropped", &was, sizeof(was));
+	if (through > was)
+		weir_meta_put(&txn, DB_META, "dropped", &through, sizeof(through));
+	ret = weir_lmdb_commit(&txn);
 	if (!ret)
-		atomic_store(&store->dropped, through);
+		raise_mark(store, through);
 	return ret;
 }

@@ -52,9 +52,13 @@ struct weir_store_position {
 	struct weir_totals received; /* what was stored of that instance */
 	struct weir_totals before; /* what was stored of all earlier instances */
 	uint64_t missing_batches; /* known to be lost between kernel and store, ever */
-	struct weir_totals missing; /* what they held, as far as NUMBERED told */
+	struct weir_totals missing; /* of this instance: what they held, as far as NUMBERED told */
 	uint64_t instances; /* how many instances were seen */
 	struct weir_totals refused; /* records not stored because the disk was full, if configured to drop */
+	struct weir_totals missing_before; /* of all earlier instances */
+	uint64_t ended; /* 1: the instance said that it is over, and what it had numbered */
+	uint64_t instances_unfinished; /* gave way to another without that word: nobody knows */
+	struct weir_totals lost; /* what got no number, of all instances that ended */
 };
 enum {
 	WEIR_STORE_BLOCK_RECORDS = 65536, /* in one block, at most */
@@ -115,9 +119,11 @@ void weir_store_abort(struct weir_store_txn *txn);
 
 /* Segment @seq, malloc'ed into *@body. -ENOENT: not written yet, or dropped. */
 int weir_store_get_segment(struct weir_store *store, uint64_t seq, void **body, size_t *body_bytes);
-/* Segments 1..@through are no longer needed by any master: gone at once for
+/* Segments 1..@through are beyond what is kept: gone at once for
  * every reader, their space is reused by later commits. */
 int weir_store_drop_segments(struct weir_store *store, uint64_t through);
+/* The first segment held from @from on, 0 when none is. */
+int weir_store_next_segment(struct weir_store *store, uint64_t from, uint64_t *seq);
 /* Oldest segment held, 0 when none is. */
 int weir_store_oldest_segment(struct weir_store *store, uint64_t *seq);
 

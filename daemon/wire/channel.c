@@ -34,6 +34,7 @@ struct weir_channel {
 	uint64_t ping_id, ping_monotonic_ns;
 	uint64_t last_seq;
 	bool trusted, paused, failed, lingering, was_full;
+	bool stopped; /* full, so nothing is read that might ask for more output */
 	char reason[WEIR_CHANNEL_REASON_BYTES];
 };
 
@@ -125,7 +126,8 @@ static void send_ping(struct weir_channel *channel, const Weir__Wire__Ping *answ
 static void take_ping(struct weir_channel *channel, const Weir__Wire__Ping *ping)
 {
 	if (!ping->reply) {
-		send_ping(channel, ping);
+		if (!weir_channel_full(channel))
+			send_ping(channel, ping);
 	} else if (ping->id == channel->ping_id && channel->ping_monotonic_ns) {
 		uint64_t trip = weir_clock_monotonic_ns() - channel->ping_monotonic_ns;
 
@@ -150,6 +152,21 @@ static void dispatch(struct weir_channel *channel, Weir__Wire__Frame *frame)
 	weir__wire__frame__free_unpacked(frame, NULL);
 }
 
+/* A peer that asks and does not read its answers is not read from either, or its
+ * answers would queue up here without bound. */
+static void stop_reading(struct weir_channel *channel)
+{
+	channel->stopped = true;
+	bufferevent_disable(channel->bev, EV_READ);
+}
+
+static void go_on_reading(struct weir_channel *channel)
+{
+	channel->heard_ns = weir_clock_monotonic_ns();
+	bufferevent_enable(channel->bev, EV_READ);
+	event_active(channel->more, EV_TIMEOUT, 0);
+}
+
 static void read_frames(struct weir_channel *channel)
 {
 	struct evbuffer *in = bufferevent_get_input(channel->bev);
@@ -158,8 +175,12 @@ static void read_frames(struct weir_channel *channel)
 	for (unsigned i = 0; i < FRAMES_A_TURN && result == 0; i++) {
 		Weir__Wire__Frame *frame;
 
-		if (channel->failed || channel->paused)
+		if (channel->failed || channel->paused || channel->stopped)
 			return;
+		if (weir_channel_full(channel)) {
+			stop_reading(channel);
+			return;
+		}
 		result = weir_frame_get(in, channel->options.max_bytes, &frame);
 		if (result == 0)
 			dispatch(channel, frame);
@@ -198,6 +219,11 @@ static void on_write(struct bufferevent *bev, void *arg)
 	if (channel->failed || !channel->was_full)
 		return;
 	channel->was_full = false;
+	if (channel->stopped) {
+		channel->stopped = false;
+		if (!channel->paused)
+			go_on_reading(channel);
+	}
 	if (channel->ops->drained)
 		channel->ops->drained(channel->arg);
 }
@@ -227,14 +253,15 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 {
 	struct weir_channel *channel = arg;
 	uint64_t silent_ns = weir_clock_monotonic_ns() - channel->heard_ns;
+	bool listening = !channel->paused && !channel->stopped;
 	char text[32];
 
 	if (channel->failed)
 		return;
-	if (channel->options.dead_ns && !channel->paused && silent_ns > channel->options.dead_ns)
+	if (channel->options.dead_ns && listening && silent_ns > channel->options.dead_ns)
 		weir_channel_fail(channel, "gave no sign of life for %s",
 				  weir_clock_duration_text(silent_ns, text, sizeof(text)));
-	else if (channel->trusted && channel->options.ping_ns)
+	else if (channel->trusted && channel->options.ping_ns && !weir_channel_full(channel))
 		send_ping(channel, NULL);
 }
 
@@ -381,9 +408,8 @@ void weir_channel_pause(struct weir_channel *channel, bool paused)
 		bufferevent_disable(channel->bev, EV_READ);
 		return;
 	}
-	channel->heard_ns = weir_clock_monotonic_ns();
-	bufferevent_enable(channel->bev, EV_READ);
-	event_active(channel->more, EV_TIMEOUT, 0);
+	if (!channel->stopped)
+		go_on_reading(channel);
 }
 
 void weir_channel_set_last_seq(struct weir_channel *channel, uint64_t seq)

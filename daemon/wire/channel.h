@@ -4,8 +4,9 @@
  *
  * Nodes, masters and the sockets for the command line share it. It reads at most
  * what one frame may hold, keeps others from starving by handling a bounded
- * number of frames a turn, tells when its output queue is long, notices a peer that
- * is silent, and measures the peer's clock. All of it belongs to the loop's thread.
+ * number of frames a turn, tells when its output queue is long and reads nothing
+ * more until that has drained, notices a peer that is silent, and measures the
+ * peer's clock. All of it belongs to the loop's thread.
  *
  * A channel ends by weir_channel_fail(), by its owner or by itself. Then closed() is
  * called once, from the loop and never from inside a call of the owner's, and the

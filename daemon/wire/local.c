@@ -20,6 +20,7 @@ enum {
 	CLIENTS_MAX = 64,
 	/* A pager may hold an answer for long, but not a query thread for ever. */
 	WRITE_SECONDS = 600,
+	HELLO_SECONDS = 10, /* docs/protocol.md promises it: a place is not held by silence */
 	REST_MS = 1000, /* when accept() cannot go on */
 };
 
@@ -27,6 +28,7 @@ struct client {
 	struct client *next;
 	struct weir_local *local;
 	struct weir_channel *channel;
+	struct event *hello; /* its time for one is over */
 	pid_t pid;
 	bool greeted;
 };
@@ -69,6 +71,7 @@ static void greet(struct client *client, const Weir__Wire__Hello *hello)
 		return;
 	}
 	client->greeted = true;
+	event_del(client->hello);
 	welcome.software = (char *)client->local->software;
 	welcome.name = (char *)client->local->name;
 	welcome.clock_ns = weir_clock_now_ns();
@@ -110,7 +113,15 @@ static void drop(struct client *client)
 	client->local->count--;
 	weir_jobs_forget(client->local->jobs, client->channel);
 	weir_channel_free(client->channel);
+	event_free(client->hello);
 	free(client);
+}
+
+static void on_no_hello(evutil_socket_t fd, short what, void *arg)
+{
+	struct client *client = arg;
+
+	weir_channel_fail(client->channel, "sent no Hello within %d s", HELLO_SECONDS);
 }
 
 static void on_closed(void *arg, const char *reason)
@@ -153,6 +164,7 @@ static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struc
 		.max_bytes = WEIR_FRAME_BYTES_HELLO,
 		.write_ns = WRITE_SECONDS * WEIR_NS_PER_SECOND,
 	};
+	struct timeval patience = {HELLO_SECONDS, 0};
 	struct weir_local *local = arg;
 	struct client *client;
 	pid_t pid = 0;
@@ -163,8 +175,12 @@ static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struc
 	}
 	client = calloc(1, sizeof(*client));
 	if (client)
+		client->hello = event_new(local->base, -1, 0, on_no_hello, client);
+	if (client && client->hello && !event_add(client->hello, &patience))
 		client->channel = weir_channel_new(local->base, fd, &options, &client_ops, client);
 	if (!client || !client->channel) {
+		if (client && client->hello)
+			event_free(client->hello);
 		free(client);
 		close(fd);
 		return;

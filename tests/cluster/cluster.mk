@@ -14,6 +14,10 @@ $(CLUSTER)/weir-master: $(BUILD)/san/daemon/master/main.o $(BUILD)/san/libmaster
 	@mkdir -p $(@D)
 	$(CC) $(WEIR_CFLAGS) $(SAN_FLAGS) -o $@ $^ $(WEIR_LIBS)
 
-cluster-programs: $(CLUSTER)/simnode $(CLUSTER)/weir-master $(BUILD)/bin/weir
+$(CLUSTER)/losesegment: $(BUILD)/san/tests/cluster/losesegment.o $(BUILD)/san/libweir.a
+	@mkdir -p $(@D)
+	$(CC) $(WEIR_CFLAGS) $(SAN_FLAGS) -o $@ $^ $(WEIR_LIBS)
+
+cluster-programs: $(CLUSTER)/losesegment $(CLUSTER)/simnode $(CLUSTER)/weir-master $(BUILD)/bin/weir
 
 .PHONY: cluster-programs

@@ -68,6 +68,14 @@ for s in silent:
     s.close()
 say("silent connections were closed")
 
+# Nor on the sockets for the command line.
+for path in (cluster.socket, f"{cluster.folder}/n1.sock"):
+    with socket.socket(socket.AF_UNIX) as s:
+        s.settimeout(20)
+        s.connect(path)
+        assert s.recv(1) == b"", "a silent client was kept"
+say("silent clients were closed")
+
 cluster.finish()
 for node in cluster.nodes:
     assert len(node.lines(": connected to")) == 1, "a node was disturbed"

@@ -153,6 +153,27 @@ START_TEST(test_messages)
 }
 END_TEST
 
+/* ENABLED = 0: the figures are those of an instance that is over. */
+START_TEST(test_stats_of_the_last)
+{
+	for (uint8_t enabled = 0; enabled < 2; enabled++) {
+		uint8_t buffer[256] __attribute__((aligned(8)));
+		struct nlmsghdr *nlh = mnl_nlmsg_put_header(buffer);
+		struct genlmsghdr *genl = mnl_nlmsg_put_extra_header(nlh, sizeof(*genl));
+		struct weir_kernel_stats stats;
+		struct weir_message message;
+
+		genl->cmd = WEIR_CMD_GET_STATS;
+		mnl_attr_put_u64(nlh, WEIR_A_INSTANCE, 77);
+		mnl_attr_put_u8(nlh, WEIR_A_ENABLED, enabled);
+		ck_assert_int_eq(weir_message_parse(nlh, &message), 0);
+		ck_assert_int_eq(weir_message_stats(&message, &stats), 0);
+		ck_assert_uint_eq(stats.instance, 77);
+		ck_assert_int_eq(stats.stopped, !enabled);
+	}
+}
+END_TEST
+
 START_TEST(test_error_sentence)
 {
 	uint8_t buffer[1024] __attribute__((aligned(8)));
@@ -183,6 +204,7 @@ int main(void)
 	tcase_add_test(tests, test_convert);
 	tcase_add_test(tests, test_longer_records);
 	tcase_add_test(tests, test_messages);
+	tcase_add_test(tests, test_stats_of_the_last);
 	tcase_add_test(tests, test_error_sentence);
 	suite_add_tcase(suite, tests);
 	runner = srunner_create(suite);

@@ -16,19 +16,20 @@ struct peer {
 struct config {
 	char *name;
 	bool on;
-	uint64_t count, timeout, size;
+	uint64_t count, limit, timeout, size;
 	struct peer peer[2];
 	unsigned peers;
 };
 
 static const struct weir_conf_key keys[] = {
-	{"node", "name", WEIR_CONF_STRING, offsetof(struct config, name), 0, 0, "its name"},
+	{"node", "name", WEIR_CONF_NAME, offsetof(struct config, name), 0, 0, "its name"},
 	{"node", "size", WEIR_CONF_BYTES, offsetof(struct config, size), 0, 0, "a size"},
 	{"kernel", "on", WEIR_CONF_BOOL, offsetof(struct config, on), 0, 0, "a switch"},
 	{"kernel", "count", WEIR_CONF_COUNT, offsetof(struct config, count), 1, 10, "a count"},
 	{"kernel", "active_timeout", WEIR_CONF_DURATION, offsetof(struct config, timeout),
 	 1000000000, 3600000000000, "a time"},
-	{"master *", "address", WEIR_CONF_STRING, offsetof(struct peer, address), 0, 0, "where"},
+	{"kernel", "limit", WEIR_CONF_LIMIT, offsetof(struct config, limit), 64, 1024, "a limit"},
+	{"master *", "address", WEIR_CONF_ADDRESS, offsetof(struct peer, address), 0, 0, "where"},
 	{0},
 };
 
@@ -92,7 +93,8 @@ START_TEST(all_kinds)
 	static const char text[] =
 		"\xef\xbb\xbf# a comment\n; another\n[node]\nname = r1 x\nsize=2G\n"
 		"\n[kernel]\n  on = YES ; why\n  count: 10\n\tactive_timeout = 5m\r\n"
-		"[master a]\naddress = [::1]:4739\n[master b]\n[node]\n";
+		"[master a]\naddress = [::1]:4739\n[master b]\n"
+		"address = host.example:1\n[node]\n";
 
 	ck_assert_int_eq(read_bytes(text, sizeof(text) - 1), 0);
 	ck_assert_str_eq(config.name, "r1 x");
@@ -135,13 +137,42 @@ START_TEST(keys_and_sections)
 		"[kernel] count is given twice");
 	refuses("[kernal]\ncount = 1\n", 1, "there is no section [kernal]; did you mean [kernel]?");
 	refuses("[elsewhere]\n", 1, "there is no section [elsewhere]");
-	refuses("[master a]\naddress = x\naddress = y\n", 3, "[master a] address is given twice");
-	refuses("[master a]\n[master a]\n", 2, "section [master a] is given twice");
-	refuses("[master a]\n[master b]\n[master c]\n", 3,
+	refuses("[master a]\naddress = h:1\naddress = h:2\n", 3, "[master a] address is given twice");
+	refuses("[master a]\naddress = h:1\n[master a]\n", 3, "section [master a] is given twice");
+	refuses("[master a]\naddress = h:1\n[master b]\naddress = h:1\n[master c]\n", 5,
 		"section [master c]: there are two already");
 	refuses("[node\n", 1, "\"[\" without \"]\"");
 	refuses("name = x\n", 1, "\"name\" stands before the first [section]");
 	refuses("[node]\nname\n", 2, "\"name\": a line is [section], name = value, or a # comment");
+}
+END_TEST
+
+/* What would only fail later, somewhere else, is refused here. */
+START_TEST(names_addresses_limits)
+{
+	static const char taken[] = "[kernel]\nlimit = 0\n[master a]\naddress = [::1]:7410\n";
+	char text[200] = "[node]\nname = ", sentence[200];
+
+	ck_assert_int_eq(read_bytes(taken, sizeof(taken) - 1), 0);
+	release();
+	refuses("[kernel]\nlimit = 5\n", 2,
+		"[kernel] limit: \"5\" is out of range: 0, or 64 to 1024");
+	refuses("[kernel]\nlimit = 1025\n", 2,
+		"[kernel] limit: \"1025\" is out of range: 0, or 64 to 1024");
+	refuses("[master a]\naddress = 192.0.2.1\n", 2,
+		"[master a] address: \"192.0.2.1\" is not a host and a port (such as "
+		"192.0.2.1:7410 or [2001:db8::1]:7410)");
+	refuses("[master a]\naddress = h:70000\n", 2,
+		"[master a] address: \"h:70000\" is not a host and a port (such as "
+		"192.0.2.1:7410 or [2001:db8::1]:7410)");
+	refuses("[node]\n[master a]\n\n[node]\n", 2,
+		"[master a] has no address (such as address = 192.0.2.1:7410)");
+	refuses("[master a]\n", 1, "[master a] has no address (such as address = 192.0.2.1:7410)");
+	memset(text + 14, 'x', 64);
+	strcpy(text + 78, "\n");
+	snprintf(sentence, sizeof(sentence), "[node] name: \"%.64s\" is not a name (1 to 63 bytes, "
+		 "no control characters)", text + 14);
+	refuses(text, 2, sentence);
 }
 END_TEST
 
@@ -175,6 +206,7 @@ int main(void)
 	tcase_add_test(tcase, all_kinds);
 	tcase_add_test(tcase, values);
 	tcase_add_test(tcase, keys_and_sections);
+	tcase_add_test(tcase, names_addresses_limits);
 	tcase_add_test(tcase, not_text);
 	suite_add_tcase(suite, tcase);
 	srunner_run_all(runner, CK_NORMAL);

@@ -15,12 +15,14 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/statvfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "daemon/common/clock.h"
 #include "daemon/node/kernel.h"
 #include "daemon/node/node.h"
+#include "daemon/node/position.h"
 #include "daemon/wire/convert.h"
 #include "daemon/wire/hash.h"
 
@@ -31,6 +33,8 @@ static struct fake {
 	uint64_t skip; /* lose the message with this batch once */
 	uint64_t again; /* send this one twice */
 	bool loaded, owned, end, wrong_sum;
+	bool full; /* the disk */
+	bool stopped; /* metering is off, and END went unread */
 	uint64_t subscriptions, bad_acks;
 } *fake;
 
@@ -92,6 +96,8 @@ static int fake_subscribe(struct weir_kernel *kernel, uint64_t instance, uint64_
 
 	if (fake->owned)
 		return -EBUSY;
+	if (fake->stopped)
+		return -ENETDOWN;
 	*start = (struct weir_kernel_start){.instance = fake->instance};
 	if (instance == fake->instance && seq) {
 		if (seq < first)
@@ -120,7 +126,8 @@ static int fake_receive(struct weir_kernel *kernel, struct weir_kernel_event *ev
 			*event = (struct weir_kernel_event){.kind = WEIR_KERNEL_END,
 							    .instance = fake->instance,
 							    .seq = fake->sealed + 2,
-							    .numbered = numbered(fake->sealed + 2)};
+							    .numbered = numbered(fake->sealed + 2),
+							    .lost = {0, 3, 300}};
 			fake->end = fake->loaded = false;
 			return 0;
 		}
@@ -162,8 +169,16 @@ static int fake_stats(struct weir_kernel_stats *stats)
 		return -ENOENT;
 	memset(stats, 0, sizeof(*stats));
 	stats->instance = fake->instance;
+	stats->stopped = fake->stopped;
 	stats->cpus = 1;
 	stats->log_batches = WINDOW;
+	return 0;
+}
+
+/* In the place of libc's: a disk that is full when the test says so. */
+int statvfs(const char *path, struct statvfs *fs)
+{
+	*fs = (struct statvfs){.f_frsize = 4096, .f_bavail = fake->full ? 0 : 1 << 30};
 	return 0;
 }
 
@@ -355,8 +370,99 @@ START_TEST(test_end_and_new_instance)
 	ck_assert(weir_totals_equal(&position.received, &second));
 	ck_assert_uint_eq(position.missing_batches, 2);
 	weir_totals_subtract(&all, &first);
-	ck_assert(weir_totals_equal(&position.missing, &all));
+	ck_assert(weir_totals_equal(&position.missing_before, &all));
+	ck_assert(weir_totals_equal(&position.missing, &(struct weir_totals){0}));
+	ck_assert_uint_eq(position.instances_unfinished, 0);
+	ck_assert(weir_totals_equal(&position.lost, &(struct weir_totals){0, 3, 300}));
 	weir_store_close(store);
+}
+END_TEST
+
+/* The module goes while nobody reads: that this cannot be accounted for is said, and counted. */
+START_TEST(test_instance_ends_unseen)
+{
+	struct weir_node *node = start_node();
+	struct weir_store_position position;
+
+	fake->sealed = 30;
+	wait_acked(30);
+	fake->stopped = true;
+	for (unsigned i = 0; i < 12000 && atomic_load(&node->attached); i++)
+		usleep(1000);
+	ck_assert_msg(!atomic_load(&node->attached), "a stream that is over is still waited for");
+	*fake = (struct fake){.instance = 0x1234, .loaded = true, .sealed = 10};
+	wait_acked(10);
+	ck_assert_int_eq(weir_store_position(node->store, &position), 0);
+	ck_assert_uint_eq(position.instances, 2);
+	ck_assert_uint_eq(position.instances_unfinished, 1);
+	ck_assert_uint_eq(position.ended, 0);
+	stop_node(node);
+}
+END_TEST
+
+/* Missing is kept apart for each instance, so the audit's equation holds after several. */
+START_TEST(test_missing_of_each_instance)
+{
+	struct weir_store_position position = {0};
+	struct weir_totals two = {2, 20, 200}, sum = {0};
+
+	for (uint64_t instance = 1; instance <= 3; instance++) {
+		struct weir_kernel_start start = {.instance = instance, .seq = 1};
+		struct weir_kernel_event batch = {.seq = 1, .numbered = {5, 50, 500}};
+		struct weir_kernel_event end = {.seq = 2, .numbered = {7, 70, 700}};
+
+		ck_assert(weir_position_start(&position, &start));
+		ck_assert_int_eq(weir_position_accept(&position, &batch, &batch.numbered), 0);
+		ck_assert_uint_eq(weir_position_end(&position, &end), 1);
+		sum = position.received;
+		weir_totals_add(&sum, &position.missing);
+		ck_assert(weir_totals_equal(&sum, &position.numbered));
+	}
+	weir_totals_add(&two, &(struct weir_totals){2, 20, 200});
+	ck_assert(weir_totals_equal(&position.missing_before, &two));
+	ck_assert_uint_eq(position.missing_batches, 3);
+	ck_assert_uint_eq(position.instances_unfinished, 0);
+}
+END_TEST
+
+/* How often the log has @text, when it was sent to @path. */
+static unsigned count_lines(const char *path, const char *text)
+{
+	FILE *log = fopen(path, "r");
+	unsigned count = 0;
+	char line[512];
+
+	ck_assert_ptr_nonnull(log);
+	while (fgets(line, sizeof(line), log))
+		count += strstr(line, text) != NULL;
+	fclose(log);
+	return count;
+}
+
+/* No records come, so it is the interval that cannot be closed: said once, not every second. */
+START_TEST(test_full_while_idle)
+{
+	char path[80];
+	struct weir_node *node;
+
+	snprintf(path, sizeof(path), "%s.log", dir);
+	ck_assert_ptr_nonnull(freopen(path, "w", stderr));
+	node = start_node();
+	fake->sealed = 5;
+	wait_acked(5);
+	fake->full = true;
+	usleep(3500000);
+	ck_assert_uint_eq(count_lines(path, "the disk is full"), 1);
+	ck_assert_uint_eq(count_lines(path, "storing again"), 0);
+	ck_assert_int_eq(atomic_load(&node->store_error), -ENOSPC);
+	fake->full = false;
+	for (unsigned i = 0; i < 3000 && atomic_load(&node->store_error); i++)
+		usleep(1000);
+	fake->sealed = 6;
+	wait_acked(6);
+	ck_assert_uint_eq(count_lines(path, "storing again"), 1);
+	stop_node(node);
+	unlink(path);
 }
 END_TEST
 
@@ -404,6 +510,9 @@ int main(void)
 	tcase_add_test(tests, test_stream);
 	tcase_add_test(tests, test_gap_and_repetition);
 	tcase_add_test(tests, test_end_and_new_instance);
+	tcase_add_test(tests, test_instance_ends_unseen);
+	tcase_add_test(tests, test_missing_of_each_instance);
+	tcase_add_test(tests, test_full_while_idle);
 	tcase_add_test(tests, test_kill);
 	suite_add_tcase(suite, tests);
 	runner = srunner_create(suite);

@@ -10,7 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -157,6 +159,21 @@ static void check_whole(struct weir_store *store)
 	ck_assert_uint_eq(state.position.seq, state.last_block);
 }
 
+/* In the place of libc's: the n-th sync of a folder from now on fails. */
+static unsigned fail_folder_sync;
+
+int fsync(int fd)
+{
+	struct stat status;
+
+	if (fail_folder_sync && !fstat(fd, &status) && S_ISDIR(status.st_mode) &&
+	    !--fail_folder_sync) {
+		errno = EIO;
+		return -1;
+	}
+	return (int)syscall(SYS_fsync, fd);
+}
+
 START_TEST(test_fill_and_reopen)
 {
 	static const size_t sizes[] = {1, 511, 512, 513, 4000, WEIR_STORE_BLOCK_RECORDS, 2};
@@ -287,6 +304,79 @@ START_TEST(test_segments)
 	ck_assert_int_eq(weir_store_put_cursor(store, "a", 77), 0);
 	ck_assert_int_eq(weir_store_get_cursor(store, "a", &cursor), 0);
 	ck_assert_uint_eq(cursor, 77);
+	weir_store_close(store);
+}
+END_TEST
+
+/* The folder of a new day is there, but the sync after that failed: storing goes on a second
+ * later, and what was stored in the meantime counts. */
+START_TEST(test_day_begins_twice)
+{
+	struct weir_store *store = open_store(false);
+
+	ck_assert_int_eq(put(store, START, 0, 10), 0);
+	fail_folder_sync = 2; /* of the folder itself, then of the one it is in */
+	ck_assert_int_eq(put(store, START + DAY, 10, 10), -EIO);
+	ck_assert_int_eq(put(store, START, 10, 10), 0);
+	ck_assert_int_eq(put(store, START + DAY, 20, 10), 0);
+	check_whole(store);
+	weir_store_close(store);
+	store = open_store(false);
+	check_whole(store);
+	weir_store_close(store);
+}
+END_TEST
+
+/* The newest partition could not be opened again once, and then a day begins. */
+START_TEST(test_newest_not_open)
+{
+	struct weir_store *store = open_store(false);
+	char there[80], away[80];
+
+	ck_assert_int_eq(put(store, START, 0, 10), 0);
+	snprintf(there, sizeof(there), "%s/%s", dir, store->partitions[0].name);
+	snprintf(away, sizeof(away), "%s/away", dir);
+	ck_assert_int_eq(rename(there, away), 0);
+	ck_assert_int_ne(weir_partition_reopen(store, &store->partitions[0]), 0);
+	ck_assert_int_eq(rename(away, there), 0);
+	/* put() reads the position first, which nobody can at this moment. */
+	struct weir_partition *partition;
+
+	ck_assert_int_eq(weir_partition_current(store, START + DAY, &partition), 0);
+	ck_assert_int_eq(put(store, START + DAY, 10, 10), 0);
+	check_whole(store);
+	weir_store_close(store);
+}
+END_TEST
+
+/* More days than descriptors allow to have open. */
+START_TEST(test_many_days)
+{
+	enum { DAYS = 60 };
+	struct rlimit few = {72, 72};
+	struct weir_store_figures figures;
+	struct weir_store *store;
+	uint64_t oldest;
+	size_t bytes;
+	void *body;
+
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &few), 0);
+	store = open_store(false);
+	put_segments(store, START, 1);
+	for (unsigned i = 0; i < DAYS; i++)
+		ck_assert_int_eq(put(store, START + i * DAY, i * 10, 10), 0);
+	for (unsigned i = 0; i < 2; i++) {
+		check_whole(store);
+		ck_assert_int_eq(weir_store_get_segment(store, 1, &body, &bytes), 0);
+		free(body);
+		ck_assert_int_eq(weir_store_oldest_segment(store, &oldest), 0);
+		ck_assert_uint_eq(oldest, 1);
+		ck_assert_int_eq(weir_store_figures(store, &figures), 0);
+		ck_assert_uint_eq(figures.partitions, DAYS);
+		ck_assert_uint_eq(figures.records, DAYS * 10);
+		weir_store_close(store);
+		store = open_store(false);
+	}
 	weir_store_close(store);
 }
 END_TEST
@@ -596,6 +686,9 @@ int main(void)
 	tcase_add_test(tests, test_fill_and_reopen);
 	tcase_add_test(tests, test_days);
 	tcase_add_test(tests, test_segments);
+	tcase_add_test(tests, test_day_begins_twice);
+	tcase_add_test(tests, test_newest_not_open);
+	tcase_add_test(tests, test_many_days);
 	tcase_add_test(tests, test_two_processes);
 	tcase_add_test(tests, test_reader_follows);
 	tcase_add_test(tests, test_kill);
