@@ -452,9 +452,9 @@ static void do_meter(u32 flow)
 	const struct entry before = t.table[flow];
 	const bool refused = is_refused(flow), room = has_room(false);
 	const bool syn = p.tcp_flags & SYN;
-	const bool due = before.packets &&
-			 (is_idle_due(&before) || is_active_due(&before) ||
-			  is_finished_due(&before) || (before.finished && syn));
+	const bool ends = is_idle_due(&before) || is_finished_due(&before) ||
+			  (before.finished && syn);
+	const bool due = before.packets && (ends || is_active_due(&before));
 	unsigned int n;
 	u32 last = FLOWS;
 
@@ -470,6 +470,9 @@ static void do_meter(u32 flow)
 		t.refused++;
 	} else {
 		model_packet(flow, &p, &s);
+		/* after an active timeout the same connection goes on, to its end */
+		if (n && before.packets && !ends)
+			t.table[flow].finished |= before.finished;
 	}
 }
 
