@@ -27,6 +27,8 @@ enum {
 	WEIR_MAX_EXTENSIONS = 8,
 
 	ECN_MASK = 0x03,
+	OPTION_JUMBO = 0xc2,
+	BIG_TCP_HEADER = 8,
 
 	TCP_FIN = 0x01,
 	TCP_SYN = 0x02,
@@ -41,6 +43,7 @@ enum {
 struct upper {
 	u32 offset;		/* of the transport header in the frame */
 	u32 end;		/* of the packet, without padding */
+	u32 unsent;		/* bytes before offset that no packet on the wire has */
 	bool fragment;
 	bool later_fragment;
 };
@@ -172,6 +175,23 @@ static void walk_extensions(const struct weir_frame *f, struct weir_packet *p, s
 	p->key.protocol = kind;
 }
 
+/*
+ * Kernels with BIG TCP for IPv6 put a hop-by-hop header with the jumbo option (RFC 2675) into a
+ * super-packet whose length does not fit the field, and take it out before
+ * the wire. Return: its length, 0 when there is none.
+ */
+static u32 big_tcp_header(const struct weir_frame *f, const u8 *ip)
+{
+	u8 buf[BIG_TCP_HEADER];
+	const u8 *ext;
+
+	if ((f->gso_segs <= 1 && !f->gso_recount) || be16_at(ip + 4) || ip[6] != IPPROTO_HOPOPTS)
+		return 0;
+	ext = look(f, IPV6_HEADER, BIG_TCP_HEADER, buf);
+	return ext && ext[0] == IPPROTO_TCP && !ext[1] && ext[2] == OPTION_JUMBO && ext[3] == 4 ?
+		BIG_TCP_HEADER : 0;
+}
+
 static bool dissect_ipv6(const struct weir_frame *f, struct weir_packet *p, struct upper *up)
 {
 	u8 buf[IPV6_HEADER];
@@ -191,7 +211,8 @@ static bool dissect_ipv6(const struct weir_frame *f, struct weir_packet *p, stru
 	p->key.protocol = ip[6];
 	p->key.where = WEIR_WHERE_IPV6;
 	p->ttl = ip[7];
-	p->bytes = total;
+	up->unsent = big_tcp_header(f, ip);
+	p->bytes = total - up->unsent;
 	up->offset = IPV6_HEADER;
 	up->end = total;
 	walk_extensions(f, p, up);
@@ -303,7 +324,7 @@ bool weir_dissect(const struct weir_frame *f, struct weir_packet *p)
 		p->flags |= WEIR_FLOW_FRAGMENTS;
 	if (up.later_fragment)
 		p->key.where |= WEIR_WHERE_LATER_FRAGMENT;
-	headers = dissect_upper(f, p, &up);
+	headers = dissect_upper(f, p, &up) - up.unsent;
 	count_segments(f, p, headers);
 	return true;
 }
