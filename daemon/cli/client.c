@@ -227,7 +227,7 @@ static int judge(const struct connection *c, const Weir__Wire__End *end,
 	}
 	for (size_t i = 0; i < end->n_notes; i++)
 		weir_cli_say("note: %s", end->notes[i]);
-	if (end->blocks_damaged) {
+	if (end->blocks_damaged && !c->master) { /* a master names the nodes */
 		weir_cli_say("missing: %" PRIu64
 			     " damaged blocks of records were left out (see the log of %s)",
 			     end->blocks_damaged, c->peer);
