@@ -281,7 +281,7 @@ static int take_line(struct top *top, size_t leg, const Weir__Wire__Line *line)
 
 /* Kept apart until the node has finished: half an answer must not count. What one node
  * gets wrong is its own fault, the others' answers stand. */
-static int take_part(void *arg, size_t leg, Weir__Wire__Part *part)
+static int take_part(void *arg, size_t leg, const char *name, Weir__Wire__Part *part)
 {
 	struct top *top = arg;
 	int result = make_leg(top, leg);
