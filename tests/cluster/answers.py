@@ -16,6 +16,12 @@ PARTIAL = 3
 COUNTERS = ("bytes", "packets", "flows")
 cluster = Cluster(batches=300, rate=200)
 cluster.start()
+wait_for("a segment of each", 30, cluster.all_applied)
+for _ in range(8):  # while segments come
+    done = subprocess.run([WEIR, "audit", "--deep", "--master", "--socket", cluster.socket, "--json"],
+                          capture_output=True, text=True, check=False)
+    for check in json.loads(done.stdout)["checks"]:
+        assert check["hop"] != "master" or check["result"] == "holds", check
 wait_for("everything at the master", 60, cluster.settled)
 
 
