@@ -38,7 +38,7 @@ enum {
 	AGAIN_SECONDS = 1,	      /* between tries while the disk is full, or accept() fails */
 	LOG_BURST = 20,		      /* lines about connections, within LOG_SECONDS */
 	LOG_SECONDS = 10,
-	STRANGERS_MAX = 128,	      /* connections that have not said who they are */
+	STRANGERS_MAX = 128,	      /* connections that have not said who they are; beside max_nodes */
 };
 
 struct weir_session {
@@ -455,6 +455,19 @@ static struct weir_session *new_session(int fd)
 	return NULL;
 }
 
+/* Who has been silent longest gives way: a node says Hello at once, so it gets in even while
+ * somebody opens connections as fast as they are closed. */
+static void make_room(void)
+{
+	struct weir_session *oldest = NULL;
+
+	for (struct weir_session *session = sessions.first; session; session = session->next)
+		if (!session->greeted && !weir_channel_failed(session->channel))
+			oldest = session; /* newest come first */
+	if (oldest)
+		weir_channel_fail(oldest->channel, "did not say who it is, and others wait");
+}
+
 static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struct sockaddr *address,
 		      int bytes, void *arg)
 {
@@ -463,7 +476,10 @@ static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struc
 	char text[WEIR_ADDRESS_TEXT];
 
 	weir_address_text(address, text, sizeof(text));
-	if (sessions.strangers < STRANGERS_MAX)
+	if (sessions.strangers >= STRANGERS_MAX)
+		make_room();
+	/* Those that failed are freed by the loop a little later. */
+	if (sessions.strangers < 2 * STRANGERS_MAX)
 		session = new_session(fd);
 	if (!session) {
 		if (may_log())
