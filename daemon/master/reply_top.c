@@ -349,7 +349,8 @@ static const struct weir_leg *leg_of(const struct weir_legs *legs, const uint8_t
 	return NULL;
 }
 
-static int bound(struct top *top, const struct weir_keep_stream *stream, const char *why)
+static int bound(struct top *top, const struct weir_keep_stream *stream, const char *why,
+		 bool goes_on)
 {
 	char text[40];
 	int result = add_stream(top, stream);
@@ -363,8 +364,9 @@ static int bound(struct top *top, const struct weir_keep_stream *stream, const c
 		return 0;
 	}
 	weir_ending_missing(&top->ending, stream->name,
-			    "%s; bounded by its summaries to %s, what it has recorded since is not "
-			    "counted", why, weir_clock_text(stream->last_end_ns, text, sizeof(text)));
+			    "%s; bounded by its summaries to %s%s", why,
+			    weir_clock_text(stream->last_end_ns, text, sizeof(text)),
+			    goes_on ? ", what it has recorded since is not counted" : "");
 	return 0;
 }
 
@@ -376,13 +378,14 @@ static int fill_in(struct top *top, const struct weir_keep_stream *stream,
 	bool filtered = *top->ask->filter;
 
 	if (!filtered && !top->ask->from_ns && !top->ask->to_ns)
-		return bound(top, stream, why);
+		return bound(top, stream, why, !leg || !leg->answered);
 	/* A record is stored after its flow has ended: nothing of that store is in this time. */
 	if (leg && leg->answered && top->ask->from_ns >= stream->last_end_ns)
 		return 0;
 	top->uncounted = true;
-	weir_ending_missing(&top->ending, stream->name, "%s; summaries cannot be %s: none of it is counted",
-			    why, filtered ? "filtered" : "cut to a time");
+	weir_ending_missing(&top->ending, stream->name,
+			    "%s; summaries cannot be %s: none of it is counted", why,
+			    filtered ? "filtered" : "cut to a time");
 	return 0;
 }
 

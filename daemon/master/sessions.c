@@ -38,7 +38,7 @@ enum {
 	AGAIN_SECONDS = 1,	      /* between tries while the disk is full, or accept() fails */
 	LOG_BURST = 20,		      /* lines about connections, within LOG_SECONDS */
 	LOG_SECONDS = 10,
-	STRANGERS_MAX = 128,	      /* connections that have not said who they are; beside max_nodes */
+	STRANGERS_MAX = 128,	      /* have not said who they are; not counted in max_nodes */
 };
 
 struct weir_session {
