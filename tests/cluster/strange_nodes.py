@@ -241,7 +241,7 @@ def push_on():
         time.sleep(0 if seq < 4000 else 0.005)
 
 
-pusher = threading.Thread(target=push_on)
+pusher = threading.Thread(target=push_on, daemon=True)
 pusher.start()
 wait_for("some thousand segments", 60, lambda: len(busy.acks) > 4000)
 for _ in range(10):
