@@ -2,8 +2,9 @@
 /*
  * client.c - ask a node or a master over its Unix socket.
  *
- * SIGINT is blocked but while waiting in ppoll(), so it is never missed and
- * never cuts a frame. A second Ctrl-C ends the program at once.
+ * SIGINT is blocked but while waiting in ppoll(), so it is never missed and never cuts a
+ * frame; while data keeps coming, when ppoll() takes no signal, it is seen as pending. A
+ * second Ctrl-C ends the program at once.
  */
 #include "daemon/cli/client.h"
 
@@ -44,6 +45,13 @@ struct connection {
 	uint64_t started_ns;
 	bool progress_shown;
 };
+
+bool weir_cli_client_interrupted(void)
+{
+	sigset_t pending;
+
+	return interrupted || (sigpending(&pending) == 0 && sigismember(&pending, SIGINT) == 1);
+}
 
 static void choose(const struct weir_cli_options *o, struct connection *c)
 {
@@ -101,7 +109,7 @@ static int read_frame(struct connection *c, size_t max_bytes, Weir__Wire__Frame 
 		if (errno != EINTR)
 			return lost(c, -errno);
 	}
-	if (interrupted)
+	if (weir_cli_client_interrupted())
 		return -EINTR;
 	ret = weir_frame_read(c->fd, max_bytes, frame);
 	return ret ? lost(c, ret) : 0;
@@ -219,7 +227,7 @@ static int judge(const struct connection *c, const Weir__Wire__End *end,
 	}
 	for (size_t i = 0; i < end->n_notes; i++)
 		weir_cli_say("note: %s", end->notes[i]);
-	if (end->blocks_damaged) {
+	if (end->blocks_damaged && !c->master) { /* a master names the nodes */
 		weir_cli_say("missing: %" PRIu64
 			     " damaged blocks of records were left out (see the log of %s)",
 			     end->blocks_damaged, c->peer);
@@ -238,7 +246,6 @@ static void catch_signals(struct connection *c)
 	sigprocmask(SIG_BLOCK, &blocked, &c->waiting);
 	sigdelset(&c->waiting, SIGINT);
 	sigaction(SIGINT, &action, NULL);
-	signal(SIGPIPE, SIG_IGN);
 }
 
 static int converse(struct connection *c, Weir__Wire__Ask *ask, weir_cli_take_part *take, void *arg,

@@ -24,6 +24,8 @@ typedef int weir_cli_take_part(void *arg, const Weir__Wire__Part *part);
  */
 int weir_cli_client_ask(const struct weir_cli_options *o, Weir__Wire__Ask *ask,
 			weir_cli_take_part *take, void *arg, struct weir_cli_answer *answer);
+/* Ctrl-C was pressed: a part that takes long to write may return -EINTR in the middle. */
+bool weir_cli_client_interrupted(void);
 void weir_cli_client_free(struct weir_cli_answer *answer);
 
 #endif

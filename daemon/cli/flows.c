@@ -25,6 +25,8 @@ static int take_part(void *arg, const Weir__Wire__Part *part)
 					     .in_name = message->in_name,
 					     .out_name = message->out_name};
 
+		if (weir_cli_client_interrupted())
+			return -EINTR;
 		if (weir_convert_flow_get(message, &flow.flow)) {
 			f->unreadable++;
 			continue;

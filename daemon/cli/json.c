@@ -3,6 +3,7 @@
 #include "daemon/cli/json.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -90,7 +91,7 @@ static void add_end_points(json_t *object, const struct weir_flow *f)
 	if (weir_fields_has_ports(f->protocol)) {
 		json_object_set_new(object, "sport", json_integer(f->src_port));
 		json_object_set_new(object, "dport", json_integer(f->dst_port));
-	} else if (weir_fields_service_port(f)) {
+	} else if (f->protocol == IPPROTO_ICMP || f->protocol == IPPROTO_ICMPV6) {
 		json_object_set_new(object, "icmp_type", json_integer(f->dst_port >> 8));
 		json_object_set_new(object, "icmp_code", json_integer(f->dst_port & 255));
 	}

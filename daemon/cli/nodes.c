@@ -53,8 +53,9 @@ static void put_row(struct nodes *n, const Weir__Wire__Node *node)
 	age_cell(t, node->last_end_ns);
 	weir_cli_table_number(t, node->lag_segments, exact);
 	snprintf(ms, sizeof(ms), "%+.1f ms", (double)node->clock_offset_ns / 1e6);
-	weir_cli_table_cell(t, ms);
-	weir_cli_table_cell(t, weir_clock_duration_text(node->round_trip_ns, text, sizeof(text)));
+	weir_cli_table_cell(t, node->clock_known ? ms : "-");
+	weir_clock_duration_text(node->round_trip_ns, text, sizeof(text));
+	weir_cli_table_cell(t, node->clock_known ? text : "-");
 	weir_cli_table_number(t, totals.flows, exact);
 	weir_cli_table_number(t, totals.packets, exact);
 	weir_cli_table_number(t, totals.bytes, exact);
@@ -94,6 +95,12 @@ static json_t *kernel_json(const Weir__Wire__Kernel *k)
 	return object;
 }
 
+/* Null for what was not measured. */
+static json_t *clock_json(const Weir__Wire__Node *node, int64_t ns)
+{
+	return node->clock_known ? json_integer(ns) : json_null();
+}
+
 static json_t *node_json(const Weir__Wire__Node *node)
 {
 	struct weir_totals totals = weir_convert_totals_get(node->totals);
@@ -110,8 +117,8 @@ static json_t *node_json(const Weir__Wire__Node *node)
 	json_object_set_new(o, "last_seq", json_integer((json_int_t)node->last_seq));
 	json_object_set_new(o, "lag_segments", json_integer((json_int_t)node->lag_segments));
 	json_object_set_new(o, "last_end", weir_cli_json_time(node->last_end_ns));
-	json_object_set_new(o, "clock_offset_ns", json_integer(node->clock_offset_ns));
-	json_object_set_new(o, "round_trip_ns", json_integer((json_int_t)node->round_trip_ns));
+	json_object_set_new(o, "clock_offset_ns", clock_json(node, node->clock_offset_ns));
+	json_object_set_new(o, "round_trip_ns", clock_json(node, (int64_t)node->round_trip_ns));
 	json_object_set_new(o, "totals", weir_cli_json_totals(&totals));
 	json_object_set_new(o, "epochs", json_integer((json_int_t)node->epochs));
 	json_object_set_new(o, "disk_bytes", json_integer((json_int_t)node->disk_bytes));

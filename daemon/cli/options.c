@@ -43,16 +43,27 @@ enum {
 	ROWS = sizeof(rows) / sizeof(rows[0]),
 };
 
+/* Much of it comes from other machines: nothing of theirs may steer the terminal. */
 void weir_cli_say(const char *format, ...)
 {
+	char *text;
 	va_list args;
+	int bytes;
 
 	fflush(stdout);
-	fputs("weir: ", stderr);
 	va_start(args, format);
-	vfprintf(stderr, format, args);
+	bytes = vasprintf(&text, format, args);
 	va_end(args);
-	fputc('\n', stderr);
+	if (bytes < 0) {
+		fputs("weir: out of memory\n", stderr);
+		return;
+	}
+	for (char *c = text; *c; c++) {
+		if ((unsigned char)*c < ' ' || *c == 127)
+			*c = '?';
+	}
+	fprintf(stderr, "weir: %s\n", text);
+	free(text);
 }
 
 static bool takes(const struct weir_cli_verb *verb, const struct row *row)

@@ -36,7 +36,9 @@ static int append(Weir__Wire__Top *top, Weir__Wire__Top *more)
 	top->rest = more->rest;
 	more->rest = rest;
 	top->rest_groups = more->rest_groups;
+	top->rest_groups_exact = more->rest_groups_exact;
 	top->exact = top->exact && more->exact;
+	top->lower_bounds_only = top->lower_bounds_only || more->lower_bounds_only;
 	return 0;
 }
 
@@ -70,8 +72,10 @@ static struct weir_totals low_of(const Weir__Wire__Line *line)
 	return weir_convert_totals_get(line->low);
 }
 
-static struct weir_totals high_of(const Weir__Wire__Line *line)
+static struct weir_totals high_of(const struct top *t, const Weir__Wire__Line *line)
 {
+	if (t->answer->lower_bounds_only)
+		return low_of(line); /* there is none; text shows what is known */
 	return weir_convert_totals_get(line->high ? line->high : line->low);
 }
 
@@ -164,7 +168,7 @@ static int print_text(const struct top *t)
 		return -ENOMEM;
 	for (size_t i = 0; t->answer && i < t->answer->n_lines; i++) {
 		const Weir__Wire__Line *line = t->answer->lines[i];
-		struct weir_totals low = low_of(line), high = high_of(line);
+		struct weir_totals low = low_of(line), high = high_of(t, line);
 
 		for (unsigned k = 0; k < t->fields.count; k++)
 			key_cell(t, table, k, line->key.data);
@@ -177,7 +181,7 @@ static int print_text(const struct top *t)
 	rest = weir_convert_totals_get(t->answer ? t->answer->rest : NULL);
 	if (t->answer && (t->answer->rest_groups || rest.flows)) {
 		snprintf(name, sizeof(name), "rest (%s%" PRIu64 " more)",
-			 t->answer->exact ? "" : "at least ", t->answer->rest_groups);
+			 t->answer->rest_groups_exact ? "" : "at least ", t->answer->rest_groups);
 		total_row(t, table, name, &rest);
 	}
 	total_row(t, table, "all", &t->matched);
@@ -188,6 +192,8 @@ static int print_text(const struct top *t)
 		       "all.\n");
 	if (!t->answer || t->answer->exact)
 		printf("Exact.\n");
+	else if (t->answer->lower_bounds_only)
+		printf("Lower bounds only: what is missing is not in them.\n");
 	else
 		printf("Not exact: true values lie in the ranges shown, and the order may differ "
 		       "within them.\n");
@@ -196,7 +202,7 @@ static int print_text(const struct top *t)
 
 static json_t *line_json(const struct top *t, const Weir__Wire__Line *line)
 {
-	struct weir_totals low = low_of(line), high = high_of(line);
+	struct weir_totals low = low_of(line), high = high_of(t, line);
 	json_t *object = json_object();
 	char text[64];
 
@@ -205,7 +211,8 @@ static json_t *line_json(const struct top *t, const Weir__Wire__Line *line)
 				    json_string(weir_fields_text(&t->fields, i, line->key.data,
 								 text, sizeof(text))));
 	json_object_set_new(object, "low", weir_cli_json_totals(&low));
-	json_object_set_new(object, "high", weir_cli_json_totals(&high));
+	json_object_set_new(object, "high", t->answer->lower_bounds_only ?
+						    json_null() : weir_cli_json_totals(&high));
 	return object;
 }
 
@@ -223,6 +230,15 @@ static json_t *missing_json(const Weir__Wire__End *end)
 	return array;
 }
 
+static json_t *notes_json(const Weir__Wire__End *end)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; end && i < end->n_notes; i++)
+		json_array_append_new(array, weir_cli_json_string(end->notes[i]));
+	return array;
+}
+
 static int print_json(const struct top *t, const struct weir_cli_answer *answer)
 {
 	static const char *const orders[] = {"bytes", "packets", "flows"};
@@ -237,8 +253,11 @@ static int print_json(const struct top *t, const struct weir_cli_answer *answer)
 	json_object_set_new(object, "lines", lines);
 	json_object_set_new(object, "rest_groups",
 			    json_integer(t->answer ? (json_int_t)t->answer->rest_groups : 0));
+	json_object_set_new(object, "rest_groups_exact",
+			    json_boolean(!t->answer || t->answer->rest_groups_exact));
 	json_object_set_new(object, "rest", weir_cli_json_totals(&rest));
 	json_object_set_new(object, "missing", missing_json(answer->end));
+	json_object_set_new(object, "notes", notes_json(answer->end));
 	return weir_cli_json_print(object, false);
 }
 

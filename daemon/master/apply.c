@@ -143,7 +143,7 @@ static int apply(struct weir_keep_txn *txn, struct weir_keep_stream *stream,
 		stream->created_ns = push->now_ns;
 	stream->last_end_ns = push->segment->end_ns;
 	stream->applied_ns = push->now_ns;
-	copy_text(stream->name, push->segment->name);
+	copy_text(stream->name, push->peer->name); /* checked, the segment's is not */
 	copy_text(stream->software, push->segment->software);
 	push->verdict->applied = WEIR__WIRE__APPLIED__APPLIED_NOW;
 	return weir_keep_put(txn, stream, push->segment->start_ns, push->segment->end_ns,
@@ -158,6 +158,7 @@ static int judge_next(struct weir_keep_txn *txn, const struct weir_keep_stream *
 	struct weir_keep_stream *stream;
 	uint64_t seq = push->verdict->seq;
 	struct weir_totals gap = {0};
+	int result;
 	bool is_gap = seq != at->last_seq + 1;
 
 	if (is_gap && seq != push->peer->first_seq)
@@ -172,9 +173,14 @@ static int judge_next(struct weir_keep_txn *txn, const struct weir_keep_stream *
 		return reject(push->verdict,
 			      "segment %llu: its running sum is not that of the segments before",
 			      (unsigned long long)seq);
-	stream = weir_keep_find(txn, push->peer->node_id, push->peer->epoch, true);
-	if (!stream)
-		return -ENOMEM;
+	stream = weir_keep_find(txn, push->peer->node_id, push->peer->epoch);
+	result = stream ? 0 :
+			  weir_keep_make(txn, push->peer->node_id, push->peer->epoch, &stream);
+	if (result == -EUSERS)
+		return reject(push->verdict, "this master holds as many streams as it can; start an "
+					     "empty one");
+	if (result)
+		return result;
 	return apply(txn, stream, push, &gap);
 }
 
@@ -196,7 +202,7 @@ static int judge(struct weir_keep_txn *txn, struct push *push)
 	result = weir_hash_segment(push->body, push->body_bytes, push->hash);
 	if (result)
 		return result;
-	stream = weir_keep_find(txn, push->peer->node_id, push->peer->epoch, false);
+	stream = weir_keep_find(txn, push->peer->node_id, push->peer->epoch);
 	if (!stream)
 		stream = &beginning;
 	if (segment->seq <= stream->last_seq)

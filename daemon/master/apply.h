@@ -10,6 +10,7 @@
 struct weir_apply_peer {
 	uint8_t node_id[WEIR_KEEP_ID_BYTES];
 	uint8_t epoch[WEIR_KEEP_ID_BYTES];
+	char name[WEIR_KEEP_NAME_BYTES];
 	uint64_t first_seq; /* oldest segment it holds: a gap before that one is real */
 };
 

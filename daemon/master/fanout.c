@@ -381,7 +381,7 @@ static struct call *new_call(struct weir_fanout *fanout, const Weir__Wire__Ask *
 	return call;
 }
 
-/* Give all letters to @part, without the mutex. */
+/* Give all letters to @part, without the mutex: once started, the legs and their names stay. */
 static int deliver(struct weir_fanout *fanout, struct call *call, weir_fanout_part *part, void *arg)
 {
 	struct letter *letter = call->first;
@@ -395,7 +395,7 @@ static int deliver(struct weir_fanout *fanout, struct call *call, weir_fanout_pa
 		struct letter *next = letter->next;
 
 		if (!result)
-			result = part(arg, letter->leg, letter->part);
+			result = part(arg, letter->leg, call->leg[letter->leg].name, letter->part);
 		weir__wire__part__free_unpacked(letter->part, NULL);
 		free(letter);
 		letter = next;

@@ -40,7 +40,7 @@ void weir_fanout_free(struct weir_fanout *fanout);
  * connected get a leg as well. *@legs is filled, free it with weir_legs_free().
  * -ECANCELED; an error of @part stops the question and is the result.
  */
-typedef int weir_fanout_part(void *arg, size_t leg, Weir__Wire__Part *part);
+typedef int weir_fanout_part(void *arg, size_t leg, const char *name, Weir__Wire__Part *part);
 int weir_fanout_ask(struct weir_fanout *fanout, const Weir__Wire__Ask *ask,
 		    const atomic_bool *cancel, weir_fanout_part *part, void *arg,
 		    struct weir_legs *legs);

@@ -50,6 +50,7 @@ struct weir_keep {
 	pthread_mutex_t mutex;
 	struct weir_keep_stream *stream; /* mutex; as of the last commit */
 	size_t streams;			 /* mutex */
+	size_t streams_max;
 };
 
 struct weir_keep_txn {
@@ -169,6 +170,7 @@ int weir_keep_open(const char *dir, uint64_t min_free_bytes, struct weir_keep **
 	pthread_mutex_init(&keep->mutex, NULL);
 	keep->lock_fd = -1;
 	keep->min_free_bytes = min_free_bytes;
+	keep->streams_max = STREAMS_MAX;
 	keep->dir = strdup(dir);
 	result = keep->dir ? lock_dir(keep) : -ENOMEM;
 	if (!result)
@@ -242,7 +244,7 @@ int weir_keep_begin(struct weir_keep *keep, struct weir_keep_txn **out)
 }
 
 struct weir_keep_stream *weir_keep_find(struct weir_keep_txn *txn, const uint8_t *node_id,
-					const uint8_t *epoch, bool create)
+					const uint8_t *epoch)
 {
 	struct weir_keep_stream *stream;
 
@@ -252,15 +254,31 @@ struct weir_keep_stream *weir_keep_find(struct weir_keep_txn *txn, const uint8_t
 		    !memcmp(stream->epoch, epoch, WEIR_KEEP_ID_BYTES))
 			return stream;
 	}
-	if (!create || txn->streams >= STREAMS_MAX || grow(&txn->stream, &txn->room, txn->streams))
-		return NULL;
+	return NULL;
+}
+
+int weir_keep_make(struct weir_keep_txn *txn, const uint8_t *node_id, const uint8_t *epoch,
+		   struct weir_keep_stream **out)
+{
+	struct weir_keep_stream *stream;
+
+	if (txn->streams >= txn->keep->streams_max)
+		return -EUSERS;
+	if (grow(&txn->stream, &txn->room, txn->streams))
+		return -ENOMEM;
 	stream = &txn->stream[txn->streams++];
 	memset(stream, 0, sizeof(*stream));
 	stream->size = sizeof(*stream);
 	stream->index = (uint32_t)txn->streams;
 	memcpy(stream->node_id, node_id, WEIR_KEEP_ID_BYTES);
 	memcpy(stream->epoch, epoch, WEIR_KEEP_ID_BYTES);
-	return stream;
+	*out = stream;
+	return 0;
+}
+
+void weir_keep_limit(struct weir_keep *keep, size_t streams_max)
+{
+	keep->streams_max = streams_max;
 }
 
 int weir_keep_put(struct weir_keep_txn *txn, struct weir_keep_stream *stream, uint64_t start_ns,

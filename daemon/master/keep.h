@@ -52,9 +52,14 @@ const uint8_t *weir_keep_master_id(const struct weir_keep *keep);
 
 /* -ENOSPC: less than min_free_bytes are free. */
 int weir_keep_begin(struct weir_keep *keep, struct weir_keep_txn **txn);
-/* The stream as this transaction has it, to be changed in place; made if @create. NULL: none, or no memory. */
+/* The stream as this transaction has it, to be changed in place. NULL: none. */
 struct weir_keep_stream *weir_keep_find(struct weir_keep_txn *txn, const uint8_t *node_id,
-					const uint8_t *epoch, bool create);
+					const uint8_t *epoch);
+/* One that is not there yet. -EUSERS: there are as many as may be. */
+int weir_keep_make(struct weir_keep_txn *txn, const uint8_t *node_id, const uint8_t *epoch,
+		   struct weir_keep_stream **stream);
+/* For tests: so many streams may be. */
+void weir_keep_limit(struct weir_keep *keep, size_t streams_max);
 /* Write @stream with its segment @stream->last_seq, covering [@start_ns, @end_ns). */
 int weir_keep_put(struct weir_keep_txn *txn, struct weir_keep_stream *stream, uint64_t start_ns,
 		  uint64_t end_ns, const void *body, size_t body_bytes);

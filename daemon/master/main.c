@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include <event2/event.h>
@@ -72,6 +73,17 @@ static void on_signal(evutil_socket_t number, short what, void *arg)
 	event_base_loopexit(arg, NULL);
 }
 
+/* A descriptor a node, while the usual limit is 1024 with 1048576 to be had. */
+static void raise_descriptors(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+		limit.rlim_cur = limit.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &limit); /* else accept() will say */
+	}
+}
+
 static int serve(struct weir_master *master)
 {
 	struct event *interrupt = evsignal_new(master->base, SIGINT, on_signal, master->base);
@@ -117,6 +129,7 @@ int main(int argc, char **argv)
 		return status;
 	umask(077);
 	signal(SIGPIPE, SIG_IGN);
+	raise_descriptors();
 	weir_log_init("weir-master", verbose);
 	if (weir_settings_read(path, &master.settings)) {
 		weir_settings_free(&master.settings);

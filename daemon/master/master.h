@@ -50,6 +50,7 @@ struct weir_session_state {
 	char address[64];
 	uint64_t last_seq; /* newest segment it said it wrote */
 	struct weir_channel_clock clock;
+	bool confirmed; /* a segment came on this connection that follows, or is, one that is here */
 	char rejected[256]; /* why its segments are not applied, or "" */
 };
 /* All of them, malloc'ed. Any thread. */

@@ -47,6 +47,15 @@ void weir_ending_note(struct weir_ending *ending, const char *format, ...)
 	va_end(args);
 }
 
+void weir_ending_damaged(struct weir_ending *ending, const struct weir_leg *leg)
+{
+	ending->blocks_damaged += leg->blocks_damaged;
+	if (leg->blocks_damaged)
+		weir_ending_missing(ending, leg->name,
+				    "%llu damaged blocks of records were left out (see its log)",
+				    (unsigned long long)leg->blocks_damaged);
+}
+
 void weir_ending_legs(struct weir_ending *ending, const struct weir_legs *legs)
 {
 	for (size_t i = 0; i < legs->count; i++) {
@@ -58,21 +67,27 @@ void weir_ending_legs(struct weir_ending *ending, const struct weir_legs *legs)
 		}
 		weir_totals_add(&ending->matched, &leg->matched);
 		ending->blocks_read += leg->blocks_read;
-		ending->blocks_damaged += leg->blocks_damaged;
+		weir_ending_damaged(ending, leg);
 	}
 }
 
 bool weir_ending_fault(struct weir_job *job, const struct weir_legs *legs)
 {
+	const struct weir_leg *fault = NULL;
+
 	for (size_t i = 0; i < legs->count; i++) {
 		const struct weir_leg *leg = &legs->leg[i];
 
-		if (leg->answered || leg->status != -EINVAL)
+		if (!leg->connected)
 			continue;
-		weir_job_fail(job, -EINVAL, leg->error_at, "node %s: %s", leg->name, leg->reason);
-		return true;
+		if (leg->answered || leg->status != -EINVAL)
+			return false;
+		fault = leg;
 	}
-	return false;
+	if (fault)
+		weir_job_fail(job, -EINVAL, fault->error_at, "node %s: %s", fault->name,
+			      fault->reason);
+	return fault;
 }
 
 static const char *sentence(int status)

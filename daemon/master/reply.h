@@ -34,7 +34,9 @@ void weir_ending_note(struct weir_ending *ending, const char *format, ...)
 void weir_ending_legs(struct weir_ending *ending, const struct weir_legs *legs);
 /* Send the End for @status (0, or a negative errno with a sentence of its own); frees what @ending holds. */
 void weir_ending_send(struct weir_ending *ending, struct weir_job *job, int status);
-/* A node found the question at fault: tell that, true. */
+/* Of a leg that answered: name what it left out. */
+void weir_ending_damaged(struct weir_ending *ending, const struct weir_leg *leg);
+/* Every node that was asked found the question at fault: tell that, true. One alone is missing. */
 bool weir_ending_fault(struct weir_job *job, const struct weir_legs *legs);
 /* Is the node called @name asked? */
 bool weir_reply_is_asked(const Weir__Wire__Ask *ask, const char *name);

@@ -23,7 +23,7 @@ struct check {
 	Weir__Wire__Totals left, right, term_totals[TERMS_MAX];
 	Weir__Wire__Term term[TERMS_MAX], *pointer[TERMS_MAX];
 	struct weir_totals left_sum, right_sum;
-	char note[256];
+	char note[512];
 };
 
 /* What a node says of its segments, taken from its own Check "summary". */
@@ -39,6 +39,8 @@ struct audit {
 	const Weir__Wire__Ask *ask;
 	struct claim *claim; /* by leg */
 	size_t claims;
+	struct weir_session_state *states;
+	size_t connected;
 	struct weir_totals nodes, here; /* for the cluster's line */
 	uint64_t unconfirmed;		/* streams whose node could not be asked */
 };
@@ -107,27 +109,46 @@ static int take_claim(struct audit *audit, size_t leg, const Weir__Wire__Check *
 	return 0;
 }
 
-/* A node's Checks are passed on as they are; it names itself. */
-static int take_part(void *arg, size_t leg, Weir__Wire__Part *part)
+/* What only a master can say. */
+static bool is_of_a_master(const Weir__Wire__Check *check)
 {
-	Weir__Wire__Part passed = WEIR__WIRE__PART__INIT;
+	return !strcmp(check->hop, "master") || !strcmp(check->hop, "replication") ||
+	       !strcmp(check->hop, "cluster");
+}
+
+/* Passed on under the name it said Hello with: a node speaks for nobody else. */
+static int pass_check(struct audit *audit, const char *name, const Weir__Wire__Check *check)
+{
+	Weir__Wire__Check copy = *check, *pointer = &copy;
+	Weir__Wire__Part part = WEIR__WIRE__PART__INIT;
+
+	copy.node = (char *)name;
+	part.n_checks = 1;
+	part.checks = &pointer;
+	return weir_job_part(audit->job, &part);
+}
+
+static int take_part(void *arg, size_t leg, const char *name, Weir__Wire__Part *part)
+{
 	struct audit *audit = arg;
+	int result = 0;
 
-	for (size_t i = 0; i < part->n_checks; i++) {
-		int result = is_summary(part->checks[i]) ? take_claim(audit, leg, part->checks[i]) :
-							   0;
+	for (size_t i = 0; i < part->n_checks && !result; i++) {
+		const Weir__Wire__Check *check = part->checks[i];
 
-		if (result)
-			return result;
+		if (is_of_a_master(check))
+			continue;
+		if (is_summary(check))
+			result = take_claim(audit, leg, check);
+		if (!result)
+			result = pass_check(audit, name, check);
 	}
-	passed.n_checks = part->n_checks;
-	passed.checks = part->checks;
-	return part->n_checks ? weir_job_part(audit->job, &passed) : 0;
+	return result;
 }
 
 struct recount {
 	struct weir_totals totals;
-	uint64_t segments;
+	uint64_t through; /* segments that come meanwhile are not in the sums compared with */
 };
 
 static int recount_segment(void *arg, uint64_t seq, const void *body, size_t body_bytes)
@@ -140,8 +161,8 @@ static int recount_segment(void *arg, uint64_t seq, const void *body, size_t bod
 	if (!segment)
 		return -EBADMSG;
 	totals = weir_convert_totals_get(segment->totals);
-	weir_totals_add(&recount->totals, &totals);
-	recount->segments++;
+	if (seq <= recount->through)
+		weir_totals_add(&recount->totals, &totals);
 	weir__wire__segment__free_unpacked(segment, NULL);
 	return 0;
 }
@@ -174,23 +195,15 @@ static int claimed_at(struct weir_master *master, const struct weir_keep_stream 
  * they agree is what says both are right. */
 static int audit_stream(struct audit *audit, const struct weir_keep_stream *stream)
 {
-	struct recount recount = {.totals = stream->applied, .segments = stream->segments};
+	struct recount recount = {.totals = stream->applied, .through = stream->last_seq};
 	struct weir_totals claimed;
 	struct check check;
 	int result = claimed_at(audit->master, stream, stream->last_seq, &claimed);
 
 	if (!result && audit->ask->deep) {
-		struct weir_keep_stream now = *stream;
-
-		memset(&recount, 0, sizeof(recount));
+		memset(&recount.totals, 0, sizeof(recount.totals));
 		result = weir_keep_scan(audit->master->keep, stream->index, 0, UINT64_MAX,
 					weir_job_cancelled(audit->job), recount_segment, &recount);
-		/* Segments may have come meanwhile: compare with the sums as they are now. */
-		if (!result)
-			result = weir_keep_stream(audit->master->keep, stream->node_id,
-						  stream->epoch, &now);
-		if (!result && now.last_seq != stream->last_seq && recount.segments == now.segments)
-			result = claimed_at(audit->master, &now, now.last_seq, &claimed);
 	}
 	if (result == -ECANCELED)
 		return result;
@@ -220,39 +233,94 @@ static const struct claim *claim_of(const struct audit *audit, const struct weir
 	return NULL;
 }
 
+/* Nobody to compare with: what is here stands for it on both sides of the cluster's line. */
+static void take_as_is(struct audit *audit, const struct weir_keep_stream *stream)
+{
+	audit->unconfirmed++;
+	weir_totals_add(&audit->nodes, &stream->cumulative);
+	weir_totals_add(&audit->here, &stream->applied);
+	weir_totals_add(&audit->here, &stream->missing);
+}
+
+/* What is on the way is worked out from the node's claim, so it would make any equation
+ * hold: it counts only if the node goes on from the history that is here. NULL: it does. */
+static const char *why_unconfirmed(const struct audit *audit, const struct weir_keep_stream *stream)
+{
+	for (size_t i = 0; i < audit->connected; i++) {
+		const struct weir_session_state *state = &audit->states[i];
+
+		if (memcmp(state->node_id, stream->node_id, WEIR_KEEP_ID_BYTES) ||
+		    memcmp(state->epoch, stream->epoch, WEIR_KEEP_ID_BYTES))
+			continue;
+		if (state->rejected[0])
+			return state->rejected;
+		return state->confirmed ? NULL : "no segment came on this connection yet, so its "
+						 "history is not known to be the one here";
+	}
+	return "it disconnected while it was asked";
+}
+
+/* What is in all segments up to @through, of which some may never have come. */
+static void add_here(struct check *check, const struct weir_keep_stream *stream, uint64_t through,
+		     struct weir_totals *here)
+{
+	if (!stream->gaps) {
+		check_term(check, "in segments here", here);
+	} else if (through == stream->last_seq) {
+		weir_totals_subtract(here, &stream->missing);
+		check_term(check, "in segments here", here);
+		check_term(check, "never came", &stream->missing);
+	} else {
+		check_term(check, "in segments here, or never came", here);
+	}
+}
+
+static void add_waiting(struct check *check, uint64_t behind)
+{
+	struct weir_totals waiting = check->left_sum;
+	const struct weir_totals *here = &check->right_sum;
+
+	snprintf(check->note, sizeof(check->note), "%llu segments behind",
+		 (unsigned long long)behind);
+	/* If we have more than the node claims, this would wrap: then they differ. */
+	if (here->flows > waiting.flows || here->packets > waiting.packets ||
+	    here->bytes > waiting.bytes)
+		return;
+	weir_totals_subtract(&waiting, here);
+	check_term(check, "on the way", &waiting);
+}
+
 /* What the node summed up, and we have up to the same segment, or behind it so much. */
 static int audit_replication(struct audit *audit, const struct weir_keep_stream *stream,
 			     const struct claim *claim)
 {
-	struct weir_totals here, waiting;
 	uint64_t through = claim->seq < stream->last_seq ? claim->seq : stream->last_seq;
+	uint64_t behind = claim->seq - through;
+	const char *unconfirmed = behind ? why_unconfirmed(audit, stream) : NULL;
+	struct weir_totals here;
 	struct check check;
 	int result = claimed_at(audit->master, stream, through, &here);
-	uint64_t behind = claim->seq - through;
+	bool readable = !result && !unconfirmed;
 
 	check_open(&check, stream->name, "replication", "in segments at the node", &claim->summed,
 		   behind ? "in segments here + on the way" : "in segments here");
 	check.message.seq = through;
-	check_term(&check, "in segments here", &here);
-	if (!result && behind) {
-		waiting = claim->summed;
-		/* If we had more than the node claims, this would wrap: then it stays zero. */
-		if (here.flows <= waiting.flows && here.packets <= waiting.packets &&
-		    here.bytes <= waiting.bytes) {
-			weir_totals_subtract(&waiting, &here);
-			check_term(&check, "on the way", &waiting);
-		}
-		snprintf(check.note, sizeof(check.note), "%llu segments behind",
-			 (unsigned long long)behind);
-	}
+	add_here(&check, stream, through, &here);
+	if (behind)
+		add_waiting(&check, behind);
+	if (unconfirmed)
+		snprintf(check.note, sizeof(check.note), "%llu segments behind: %s",
+			 (unsigned long long)behind, unconfirmed);
 	if (result)
 		snprintf(check.note, sizeof(check.note), "segment %llu: %s",
 			 (unsigned long long)through, strerror(-result));
-	if (!result) {
+	if (readable) {
 		weir_totals_add(&audit->nodes, &claim->summed);
 		weir_totals_add(&audit->here, &check.right_sum);
+	} else {
+		take_as_is(audit, stream);
 	}
-	return check_send(&check, audit->job, !result);
+	return check_send(&check, audit->job, readable);
 }
 
 static int audit_all(struct audit *audit, const struct weir_legs *legs)
@@ -272,11 +340,7 @@ static int audit_all(struct audit *audit, const struct weir_legs *legs)
 		if (!result && claim) {
 			result = audit_replication(audit, &streams[i], claim);
 		} else if (!result) {
-			/* Nobody to compare with: what is here stands for it on both sides. */
-			audit->unconfirmed++;
-			weir_totals_add(&audit->nodes, &streams[i].cumulative);
-			weir_totals_add(&audit->here, &streams[i].applied);
-			weir_totals_add(&audit->here, &streams[i].missing);
+			take_as_is(audit, &streams[i]);
 		}
 	}
 	free(streams);
@@ -306,6 +370,8 @@ void weir_reply_audit(struct weir_job *job, const Weir__Wire__Ask *ask, struct w
 	int result = weir_fanout_ask(master->fanout, ask, weir_job_cancelled(job), take_part,
 				     &audit, &legs);
 
+	if (!result)
+		result = weir_sessions_states(&audit.states, &audit.connected);
 	if (!result) {
 		weir_ending_legs(&ending, &legs);
 		result = audit_all(&audit, &legs);
@@ -315,4 +381,5 @@ void weir_reply_audit(struct weir_job *job, const Weir__Wire__Ask *ask, struct w
 		result = audit_cluster(&audit);
 	weir_ending_send(&ending, job, result);
 	free(audit.claim);
+	free(audit.states);
 }

@@ -42,7 +42,7 @@ static int take_flow(struct merge *merge, size_t leg, Weir__Wire__Flow *flow)
 }
 
 /* Flows are moved out of @part one by one; what is left in it is freed by the caller. */
-static int take_part(void *arg, size_t leg, Weir__Wire__Part *part)
+static int take_part(void *arg, size_t leg, const char *name, Weir__Wire__Part *part)
 {
 	struct merge *merge = arg;
 

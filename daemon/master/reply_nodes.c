@@ -93,6 +93,7 @@ static void fill_session(Weir__Wire__Node *message, const struct known *one)
 	message->address = (char *)one->session->address;
 	message->connected = true;
 	message->clock_offset_ns = one->session->clock.offset_ns;
+	message->clock_known = one->session->clock.round_trip_ns != 0;
 	message->round_trip_ns = one->session->clock.round_trip_ns;
 	/* The session may be of another store than the stream, which then says nothing about it. */
 	if (!one->stream || memcmp(one->stream->epoch, one->session->epoch, WEIR_KEEP_ID_BYTES))

@@ -5,11 +5,11 @@
  * Without a filter and a time, the summaries kept here are tried first: if they prove the
  * answer, no node is asked. Else the connected nodes are asked for all their groups, which
  * is exact. What they cannot answer (nodes that are away or late, stores that were
- * there before) is added from summaries as bounds if there is no filter, and is named
- * as missing in any case.
+ * there before) is added from summaries as bounds if there is no filter and no time, and is
+ * named as missing in any case.
  *
- * Summaries know when records reached the node's store, not when flows were alive, and only whole
- * intervals. So they never answer for a time alone, and the answer says where they were used.
+ * Summaries know when records reached the node's store, not when flows were alive: they
+ * can bound nothing for a time. What is counted nowhere makes all values lower bounds.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -34,11 +34,12 @@ struct top {
 	const Weir__Wire__Ask *ask;
 	struct weir_fields fields;
 	char words[256]; /* the fields as a summary names them */
-	uint64_t from_ns, to_ns;
 	struct weir_view *view;
 	struct weir_ending ending;
 	struct weir_aggregate **leg; /* what each node sent so far */
+	int *fault;		     /* by leg: its answer makes no sense */
 	size_t legs;
+	bool uncounted; /* something is missing of which not even bounds are known */
 	/* of the summaries used */
 	uint64_t lacking; /* segments without this dimension */
 	uint64_t used;
@@ -67,6 +68,19 @@ static int add_segment(void *arg, uint64_t seq, const void *body, size_t body_by
 	return 0;
 }
 
+/* What never came is known in sum, but not whose it is. */
+static void add_missing(struct top *top, const struct weir_keep_stream *stream)
+{
+	weir_view_add_unlisted(top->view, &stream->missing);
+	weir_totals_add(&top->summed, &stream->missing);
+	weir_ending_missing(&top->ending, stream->name,
+			    "%llu of its segments never came here: which keys %llu packets, %llu "
+			    "bytes belong to is not known",
+			    (unsigned long long)stream->missing_segments,
+			    (unsigned long long)stream->missing.packets,
+			    (unsigned long long)stream->missing.bytes);
+}
+
 static int add_stream(struct top *top, const struct weir_keep_stream *stream)
 {
 	if (!top->oldest_end_ns || stream->last_end_ns < top->oldest_end_ns)
@@ -74,13 +88,8 @@ static int add_stream(struct top *top, const struct weir_keep_stream *stream)
 	if (stream->last_end_ns > top->newest_end_ns)
 		top->newest_end_ns = stream->last_end_ns;
 	if (stream->missing_segments)
-		weir_ending_missing(&top->ending, stream->name,
-				    "%llu of its segments never came here: %llu packets, %llu bytes "
-				    "are not counted",
-				    (unsigned long long)stream->missing_segments,
-				    (unsigned long long)stream->missing.packets,
-				    (unsigned long long)stream->missing.bytes);
-	return weir_keep_scan(top->master->keep, stream->index, top->from_ns, top->to_ns,
+		add_missing(top, stream);
+	return weir_keep_scan(top->master->keep, stream->index, 0, UINT64_MAX,
 			      weir_job_cancelled(top->job), add_segment, top);
 }
 
@@ -110,7 +119,9 @@ static int send_lines(struct top *top, const struct weir_view_line *lines, size_
 	message.n_lines = count;
 	message.lines = pointer;
 	message.exact = last->exact;
+	message.lower_bounds_only = top->uncounted;
 	message.rest_groups = last->rest_groups;
+	message.rest_groups_exact = last->rest_groups_exact;
 	weir_convert_totals_put(&rest, &last->rest);
 	message.rest = &rest;
 	part.top = &message;
@@ -152,6 +163,7 @@ static int renew_view(struct top *top)
 	top->view = NULL;
 	top->lacking = 0;
 	top->used = 0;
+	top->uncounted = false;
 	top->oldest_end_ns = 0;
 	top->newest_end_ns = 0;
 	memset(&top->summed, 0, sizeof(top->summed));
@@ -171,18 +183,51 @@ static void note_summaries(struct top *top)
 			 weir_clock_text(top->newest_end_ns, newest, sizeof(newest)));
 }
 
+static bool has_stream(const struct weir_keep_stream *streams, size_t count,
+		       const struct weir_session_state *state)
+{
+	for (size_t i = 0; i < count; i++)
+		if (!memcmp(streams[i].node_id, state->node_id, WEIR_KEEP_ID_BYTES) &&
+		    !memcmp(streams[i].epoch, state->epoch, WEIR_KEEP_ID_BYTES))
+			return true;
+	return false;
+}
+
+/* A connected node may have records of which nothing is here: it is new, or it was rejected. */
+static int all_have_streams(const struct top *top, const struct weir_keep_stream *streams,
+			    size_t count, bool *all)
+{
+	struct weir_session_state *states;
+	size_t connected;
+	int result = weir_sessions_states(&states, &connected);
+
+	*all = true;
+	if (result)
+		return result;
+	for (size_t i = 0; i < connected; i++)
+		if (weir_reply_is_asked(top->ask, states[i].name) &&
+		    (states[i].rejected[0] ||
+		     (states[i].last_seq && !has_stream(streams, count, &states[i]))))
+			*all = false;
+	free(states);
+	return 0;
+}
+
 /* 1: the summaries prove the answer, and it was sent. 0: they do not. */
 static int try_summaries(struct top *top)
 {
 	struct weir_keep_stream *streams;
 	struct weir_view_result found;
 	size_t count;
+	bool all;
 	int result = weir_keep_streams(top->master->keep, &streams, &count);
 
 	if (result)
 		return result;
-	result = renew_view(top);
-	for (size_t i = 0; i < count && !result; i++)
+	result = all_have_streams(top, streams, count, &all);
+	if (!result && all)
+		result = renew_view(top);
+	for (size_t i = 0; i < count && all && !result; i++)
 		if (weir_reply_is_asked(top->ask, streams[i].name))
 			result = add_stream(top, &streams[i]);
 	free(streams);
@@ -207,11 +252,17 @@ static int make_leg(struct top *top, size_t leg)
 {
 	if (leg >= top->legs) {
 		struct weir_aggregate **grown = realloc(top->leg, (leg + 1) * sizeof(*grown));
+		int *fault;
 
 		if (!grown)
 			return -ENOMEM;
-		memset(grown + top->legs, 0, (leg + 1 - top->legs) * sizeof(*grown));
 		top->leg = grown;
+		fault = realloc(top->fault, (leg + 1) * sizeof(*fault));
+		if (!fault)
+			return -ENOMEM;
+		top->fault = fault;
+		memset(grown + top->legs, 0, (leg + 1 - top->legs) * sizeof(*grown));
+		memset(fault + top->legs, 0, (leg + 1 - top->legs) * sizeof(*fault));
 		top->legs = leg + 1;
 	}
 	if (top->leg[leg])
@@ -219,23 +270,43 @@ static int make_leg(struct top *top, size_t leg)
 	return weir_aggregate_new(top->fields.key_bytes, LEG_GROUPS_MAX, &top->leg[leg]);
 }
 
-/* Kept apart until the node has finished: half an answer must not count. */
-static int take_part(void *arg, size_t leg, Weir__Wire__Part *part)
+static int take_line(struct top *top, size_t leg, const Weir__Wire__Line *line)
+{
+	struct weir_totals totals = weir_convert_totals_get(line->low);
+
+	if (line->key.len != top->fields.key_bytes)
+		return -EBADMSG;
+	return weir_aggregate_add(top->leg[leg], line->key.data, &totals);
+}
+
+/* Kept apart until the node has finished: half an answer must not count. What one node
+ * gets wrong is its own fault, the others' answers stand. */
+static int take_part(void *arg, size_t leg, const char *name, Weir__Wire__Part *part)
 {
 	struct top *top = arg;
 	int result = make_leg(top, leg);
 
-	if (result || !part->top)
+	if (result || !part->top || top->fault[leg])
 		return result;
-	for (size_t i = 0; i < part->top->n_lines && !result; i++) {
-		const Weir__Wire__Line *line = part->top->lines[i];
-		struct weir_totals totals = weir_convert_totals_get(line->low);
-
-		if (line->key.len != top->fields.key_bytes)
-			return -EBADMSG;
-		result = weir_aggregate_add(top->leg[leg], line->key.data, &totals);
+	for (size_t i = 0; i < part->top->n_lines && !result; i++)
+		result = take_line(top, leg, part->top->lines[i]);
+	if (result == -EBADMSG || result == -E2BIG) {
+		top->fault[leg] = result;
+		result = 0;
 	}
 	return result;
+}
+
+static void drop_faulty(const struct top *top, struct weir_legs *legs)
+{
+	for (size_t i = 0; i < legs->count && i < top->legs; i++) {
+		if (!top->fault[i] || !legs->leg[i].answered)
+			continue;
+		legs->leg[i].answered = false;
+		snprintf(legs->leg[i].reason, sizeof(legs->leg[i].reason), "%s",
+			 top->fault[i] == -E2BIG ? "its answer has too many groups" :
+						   "its answer is not one to this question");
+	}
 }
 
 static int merge_leg(struct top *top, const struct weir_aggregate *aggregate)
@@ -261,7 +332,9 @@ static int merge_answered(struct top *top, const struct weir_legs *legs)
 			continue;
 		weir_totals_add(&top->ending.matched, &legs->leg[i].matched);
 		top->ending.blocks_read += legs->leg[i].blocks_read;
-		top->ending.blocks_damaged += legs->leg[i].blocks_damaged;
+		weir_ending_damaged(&top->ending, &legs->leg[i]);
+		if (legs->leg[i].blocks_damaged)
+			top->uncounted = true;
 		if (i < top->legs && top->leg[i])
 			result = merge_leg(top, top->leg[i]);
 	}
@@ -276,29 +349,43 @@ static const struct weir_leg *leg_of(const struct weir_legs *legs, const uint8_t
 	return NULL;
 }
 
+static int bound(struct top *top, const struct weir_keep_stream *stream, const char *why,
+		 bool goes_on)
+{
+	char text[40];
+	int result = add_stream(top, stream);
+
+	if (result == -ENOMEM || result == -ECANCELED || result == -E2BIG)
+		return result;
+	if (result) {
+		top->uncounted = true;
+		weir_ending_missing(&top->ending, stream->name,
+				    "%s; its summaries cannot be read: %s", why, strerror(-result));
+		return 0;
+	}
+	weir_ending_missing(&top->ending, stream->name,
+			    "%s; bounded by its summaries to %s%s", why,
+			    weir_clock_text(stream->last_end_ns, text, sizeof(text)),
+			    goes_on ? ", what it has recorded since is not counted" : "");
+	return 0;
+}
+
 /* A stream whose records no node answered for. */
 static int fill_in(struct top *top, const struct weir_keep_stream *stream,
 		   const struct weir_leg *leg)
 {
 	const char *why = leg && !leg->answered ? leg->reason : "of an earlier store of this node";
-	uint64_t used = top->used;
-	char text[40];
-	int result;
+	bool filtered = *top->ask->filter;
 
-	if (*top->ask->filter) {
-		weir_ending_missing(&top->ending, stream->name,
-				    "%s; summaries cannot be filtered: none of it is counted", why);
+	if (!filtered && !top->ask->from_ns && !top->ask->to_ns)
+		return bound(top, stream, why, !leg || !leg->answered);
+	/* A record is stored after its flow has ended: nothing of that store is in this time. */
+	if (leg && leg->answered && top->ask->from_ns >= stream->last_end_ns)
 		return 0;
-	}
-	result = add_stream(top, stream);
-	if (result || (used == top->used && leg && leg->answered))
-		return result; /* nothing of the earlier store is in this time */
+	top->uncounted = true;
 	weir_ending_missing(&top->ending, stream->name,
-			    "%s; bounded by its summaries to %s%s", why,
-			    weir_clock_text(stream->last_end_ns, text, sizeof(text)),
-			    top->ask->from_ns || top->ask->to_ns ?
-				    ", whole intervals by when records were stored" :
-				    "");
+			    "%s; summaries cannot be %s: none of it is counted", why,
+			    filtered ? "filtered" : "cut to a time");
 	return 0;
 }
 
@@ -328,9 +415,11 @@ static int merge_legs(struct top *top, const struct weir_legs *legs)
 
 		if (!legs->leg[i].answered && legs->leg[i].connected &&
 		    weir_keep_stream(top->master->keep, legs->leg[i].node_id, legs->leg[i].epoch,
-				     &stream))
-			weir_ending_missing(&top->ending, legs->leg[i].name, "%s",
-					    legs->leg[i].reason);
+				     &stream)) {
+			top->uncounted = true;
+			weir_ending_missing(&top->ending, legs->leg[i].name,
+					    "%s; none of it is counted", legs->leg[i].reason);
+		}
 	}
 	return result;
 }
@@ -354,6 +443,7 @@ static int ask_nodes(struct top *top)
 		weir_legs_free(&legs);
 		return 1;
 	}
+	drop_faulty(top, &legs);
 	result = merge_legs(top, &legs);
 	weir_legs_free(&legs);
 	if (!result)
@@ -362,7 +452,7 @@ static int ask_nodes(struct top *top)
 		return result;
 	/* What is missing altogether could be anything. */
 	if (top->ending.missings)
-		found.exact = false;
+		found.exact = found.rest_groups_exact = false;
 	result = send_result(top, &found);
 	free(found.lines);
 	return result;
@@ -383,8 +473,6 @@ static int prepare(struct top *top)
 		snprintf(top->words + used, sizeof(top->words) - used, "%s%s", i ? "," : "",
 			 weir_fields_word(&top->fields, i));
 	}
-	top->from_ns = top->ask->from_ns;
-	top->to_ns = top->ask->to_ns ? top->ask->to_ns : UINT64_MAX;
 	return 0;
 }
 
@@ -393,6 +481,7 @@ static void free_top(struct top *top)
 	for (size_t i = 0; i < top->legs; i++)
 		weir_aggregate_free(top->leg[i]);
 	free(top->leg);
+	free(top->fault);
 	weir_view_free(top->view);
 	free(top->ending.missing);
 	free(top->ending.note);
@@ -407,6 +496,8 @@ void weir_reply_top(struct weir_job *job, const Weir__Wire__Ask *ask, struct wei
 		return;
 	if (!*ask->filter && !ask->from_ns && !ask->to_ns)
 		result = try_summaries(&top);
+	if (result < 0 && result != -ECANCELED && result != -ENOMEM)
+		result = 0; /* the nodes have it all, and more room */
 	if (result == 1)
 		weir_ending_send(&top.ending, job, 0);
 	if (result == 0) {

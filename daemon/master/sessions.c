@@ -38,6 +38,7 @@ enum {
 	AGAIN_SECONDS = 1,	      /* between tries while the disk is full, or accept() fails */
 	LOG_BURST = 20,		      /* lines about connections, within LOG_SECONDS */
 	LOG_SECONDS = 10,
+	STRANGERS_MAX = 128,	      /* have not said who they are; not counted in max_nodes */
 };
 
 struct weir_session {
@@ -64,7 +65,7 @@ static struct {
 	struct evconnlistener *listener;
 	struct event *commit, *again, *rest;
 	struct weir_session *first;
-	unsigned count;
+	unsigned count, strangers; /* greeted, and not */
 	struct push *queue, **queue_end;
 	bool disk_full; /* mutex */
 	uint64_t log_from_ns;
@@ -74,14 +75,15 @@ static struct {
 /* Guards the list, each session's state and disk_full; only the loop writes. */
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 
-/* Anyone who reaches the port can cause these lines: no more than so many. */
+/* Anyone who reaches the port can cause these lines, with a Hello or without: no more than so
+ * many. */
 static bool may_log(void)
 {
 	uint64_t now_ns = weir_clock_monotonic_ns();
 
 	if (now_ns - sessions.log_from_ns > LOG_SECONDS * WEIR_NS_PER_SECOND) {
 		if (sessions.log_quiet)
-			weir_log_warn("%u more connections failed in the meantime",
+			weir_log_warn("%u more lines about connections were left out",
 				      sessions.log_quiet);
 		sessions.log_from_ns = now_ns;
 		sessions.log_lines = 0;
@@ -132,8 +134,13 @@ static void unqueue(struct push *push)
 
 static void finish(struct push *push)
 {
-	if (push->verdict.applied == WEIR__WIRE__APPLIED__APPLIED_NEVER)
+	if (push->verdict.applied == WEIR__WIRE__APPLIED__APPLIED_NEVER) {
 		note_rejection(push->session, &push->verdict);
+	} else if (!push->session->state.confirmed) {
+		pthread_mutex_lock(&mutex);
+		push->session->state.confirmed = true;
+		pthread_mutex_unlock(&mutex);
+	}
 	send_ack(push);
 	unqueue(push);
 }
@@ -154,6 +161,13 @@ static void set_disk_full(bool full)
 			      sessions.master->settings.state);
 }
 
+/* No push may hold up those of others: what cannot be judged goes with its connection, and
+ * the node sends it again. These errors are not its: they will be said and tried again. */
+static bool is_of_the_store(int result)
+{
+	return result == -ENOSPC || result == -ENOTRECOVERABLE || result == -EBADMSG;
+}
+
 /* Judge up to COMMIT_PUSHES of the queue in one transaction. *@count of them are decided when it returns 0. */
 static int apply_some(unsigned *count)
 {
@@ -170,6 +184,9 @@ static int apply_some(unsigned *count)
 					 now_ns, &push->verdict);
 		if (!result)
 			++*count;
+		else if (!is_of_the_store(result))
+			weir_channel_fail(push->session->channel, "a segment could not be judged: %s",
+					  strerror(-result));
 	}
 	if (!result)
 		return weir_keep_commit(txn);
@@ -276,8 +293,9 @@ static void send_welcome(struct weir_session *session)
 	frame.body_case = WEIR__WIRE__FRAME__BODY_WELCOME;
 	frame.welcome = &welcome;
 	weir_channel_send(session->channel, &frame);
-	weir_log_info("node %s at %s: connected, segment %llu is next", session->state.name,
-		      session->state.address, (unsigned long long)welcome.next_seq);
+	if (may_log())
+		weir_log_info("node %s at %s: connected, segment %llu is next", session->state.name,
+			      session->state.address, (unsigned long long)welcome.next_seq);
 }
 
 /* A node that comes again before its old connection was found dead. */
@@ -310,13 +328,18 @@ static void take_hello(struct weir_session *session, const Weir__Wire__Hello *he
 {
 	const char *fault = find_fault(hello);
 
+	if (!fault && sessions.count >= sessions.master->settings.max_nodes)
+		fault = "max_nodes are connected to this master";
 	if (fault) {
 		weir_channel_bye(session->channel, "%s", fault);
 		return;
 	}
 	event_del(session->hello);
+	sessions.strangers--;
+	sessions.count++;
 	memcpy(session->peer.node_id, hello->node_id.data, WEIR_KEEP_ID_BYTES);
 	memcpy(session->peer.epoch, hello->epoch.data, WEIR_KEEP_ID_BYTES);
+	snprintf(session->peer.name, WEIR_KEEP_NAME_BYTES, "%s", hello->name);
 	session->peer.first_seq = hello->first_seq;
 	pthread_mutex_lock(&mutex);
 	memcpy(session->state.node_id, session->peer.node_id, WEIR_KEEP_ID_BYTES);
@@ -370,7 +393,10 @@ static void drop(struct weir_session *session)
 	pthread_mutex_lock(&mutex);
 	*at = session->next;
 	pthread_mutex_unlock(&mutex);
-	sessions.count--;
+	if (session->greeted)
+		sessions.count--;
+	else
+		sessions.strangers--;
 	weir_fanout_gone(sessions.master->fanout, session);
 	forget_pushes(session);
 	weir_channel_free(session->channel);
@@ -382,10 +408,12 @@ static void on_closed(void *arg, const char *reason)
 {
 	struct weir_session *session = arg;
 
-	if (session->greeted)
+	if (!may_log())
+		;
+	else if (session->greeted)
 		weir_log_warn("node %s at %s: %s", session->state.name, session->state.address,
 			      reason);
-	else if (may_log())
+	else
 		weir_log_warn("%s: %s", session->state.address, reason);
 	drop(session);
 }
@@ -428,6 +456,19 @@ static struct weir_session *new_session(int fd)
 	return NULL;
 }
 
+/* Who has been silent longest gives way: a node says Hello at once, so it gets in even while
+ * somebody opens connections as fast as they are closed. */
+static void make_room(void)
+{
+	struct weir_session *oldest = NULL;
+
+	for (struct weir_session *session = sessions.first; session; session = session->next)
+		if (!session->greeted && !weir_channel_failed(session->channel))
+			oldest = session; /* newest come first */
+	if (oldest)
+		weir_channel_fail(oldest->channel, "did not say who it is, and others wait");
+}
+
 static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struct sockaddr *address,
 		      int bytes, void *arg)
 {
@@ -436,11 +477,15 @@ static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struc
 	char text[WEIR_ADDRESS_TEXT];
 
 	weir_address_text(address, text, sizeof(text));
-	if (sessions.count < sessions.master->settings.max_nodes)
+	if (sessions.strangers >= STRANGERS_MAX)
+		make_room();
+	/* Those that failed are freed by the loop a little later. */
+	if (sessions.strangers < 2 * STRANGERS_MAX)
 		session = new_session(fd);
 	if (!session) {
 		if (may_log())
-			weir_log_warn("%s: turned away, max_nodes are connected", text);
+			weir_log_warn("%s: turned away, %u others have not said who they are", text,
+				      sessions.strangers);
 		close(fd);
 		return;
 	}
@@ -450,7 +495,7 @@ static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struc
 	session->next = sessions.first;
 	sessions.first = session;
 	pthread_mutex_unlock(&mutex);
-	sessions.count++;
+	sessions.strangers++;
 }
 
 /* Out of file descriptors, most likely: without a rest this would spin. */

@@ -30,7 +30,7 @@ static const struct weir_conf_key keys[] = {
 	{"master", "min_free", WEIR_CONF_BYTES, AT(min_free_bytes), 0, 0,
 	 "with less free space on the disk, segments are not taken; nodes keep them"},
 	{"master", "max_nodes", WEIR_CONF_COUNT, AT(max_nodes), 1, 65536,
-	 "connections at a time; more are turned away"},
+	 "nodes at a time; more are turned away"},
 	{NULL, NULL, WEIR_CONF_STRING, 0, 0, 0, NULL},
 };
 

@@ -14,6 +14,7 @@ struct weir_view {
 	struct weir_totals unlisted;   /* sum of `largest` over all lists */
 	struct weir_totals total;      /* of all keys, named or not */
 	uint64_t most_groups;	       /* keys of the list that has most */
+	bool incomplete;	       /* some list leaves keys out */
 };
 
 int weir_view_new(unsigned key_bytes, size_t max_groups, struct weir_view **out)
@@ -91,6 +92,7 @@ static int add_dimension(struct weir_view *view, const Weir__Wire__Dimension *di
 	weir_totals_add(&view->total, &rest);
 	weir_totals_add(&view->unlisted, &largest);
 	view->most_groups = larger(view->most_groups, dimension->n_top + dimension->rest_groups);
+	view->incomplete = view->incomplete || dimension->rest_groups;
 	return 0;
 }
 
@@ -102,11 +104,18 @@ int weir_view_add_segment(struct weir_view *view, const char *fields,
 
 	if (dimension)
 		return add_dimension(view, dimension);
-	weir_totals_add(&view->total, &totals);
-	weir_totals_add(&view->unlisted, &totals);
-	if (!is_zero(&totals))
-		view->most_groups = larger(view->most_groups, 1);
+	weir_view_add_unlisted(view, &totals);
 	return 1;
+}
+
+void weir_view_add_unlisted(struct weir_view *view, const struct weir_totals *totals)
+{
+	if (is_zero(totals))
+		return;
+	weir_totals_add(&view->total, totals);
+	weir_totals_add(&view->unlisted, totals);
+	view->most_groups = larger(view->most_groups, 1);
+	view->incomplete = true;
 }
 
 int weir_view_add_exact(struct weir_view *view, const uint8_t *key,
@@ -149,8 +158,8 @@ static bool outside_is_smaller(const struct weir_view *view, const struct weir_g
 {
 	uint64_t least;
 
-	if (is_zero(&view->unlisted))
-		return true; /* every list is complete: low is the truth for all */
+	if (!view->incomplete)
+		return true; /* low is the truth for all */
 	if (!count)
 		return false;
 	least = value_of(&groups[count - 1].totals, order);
@@ -184,7 +193,10 @@ int weir_view_result(const struct weir_view *view, enum weir_order order, size_t
 		return -ENOMEM;
 	}
 	result->rest = view->total;
-	result->exact = outside_is_smaller(view, groups, all, result->count, order);
+	result->rest_groups_exact = !view->incomplete;
+	/* Lines that were asked for and cannot be named are no smaller matter than wrong ones. */
+	result->exact = (!view->incomplete || all >= limit) &&
+			outside_is_smaller(view, groups, all, result->count, order);
 	for (size_t i = 0; i < result->count; i++) {
 		struct weir_view_line *line = &result->lines[i];
 

@@ -26,8 +26,10 @@ struct weir_view_result {
 	struct weir_view_line *lines; /* malloc'ed; in order of low, ties by key */
 	size_t count;
 	uint64_t rest_groups;	 /* at least so many more keys */
+	bool rest_groups_exact;	 /* not more either: every list is complete */
 	struct weir_totals rest; /* what the lines' low values leave of the total: exact */
-	bool exact;		 /* every line's value, which keys they are, and their order are proven */
+	bool exact; /* every line's value, which keys they are, and their order are proven, and
+		     * there are as many as were asked for, or as there are */
 };
 
 int weir_view_new(unsigned key_bytes, size_t max_groups, struct weir_view **view);
@@ -36,6 +38,8 @@ void weir_view_free(struct weir_view *view);
  * is a list that names nothing and leaves out everything: then 1. -ENOMEM, -E2BIG. */
 int weir_view_add_segment(struct weir_view *view, const char *fields,
 			  const Weir__Wire__Segment *segment);
+/* Add a list that names nothing and leaves out @totals. */
+void weir_view_add_unlisted(struct weir_view *view, const struct weir_totals *totals);
 /* Add one key of a list that is complete. */
 int weir_view_add_exact(struct weir_view *view, const uint8_t *key,
 			const struct weir_totals *totals);

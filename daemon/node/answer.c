@@ -163,7 +163,7 @@ struct lines {
 };
 
 static int send_lines(struct weir_job *job, struct lines *lines, const struct weir_group *groups,
-		      size_t count, unsigned key_bytes, const struct weir_rest *rest)
+		      size_t count, unsigned key_bytes, const struct weir_rest *rest, bool exact)
 {
 	Weir__Wire__Part part = WEIR__WIRE__PART__INIT;
 	Weir__Wire__Top top = WEIR__WIRE__TOP__INIT;
@@ -179,8 +179,10 @@ static int send_lines(struct weir_job *job, struct lines *lines, const struct we
 	}
 	top.n_lines = count;
 	top.lines = lines->pointer;
-	top.exact = true;
+	top.exact = exact;
+	top.lower_bounds_only = !exact;
 	if (rest) {
+		top.rest_groups_exact = exact;
 		weir_convert_totals_put(&rest_totals, &rest->totals);
 		top.rest_groups = rest->groups;
 		top.rest = &rest_totals;
@@ -191,7 +193,7 @@ static int send_lines(struct weir_job *job, struct lines *lines, const struct we
 
 /* All lines in order; what was left out goes with the last of them. */
 static int send_top(struct weir_job *job, const struct weir_aggregate *aggregate,
-		    unsigned key_bytes, enum weir_order order, size_t limit)
+		    unsigned key_bytes, enum weir_order order, size_t limit, bool exact)
 {
 	struct lines *lines = malloc(sizeof(*lines));
 	struct weir_group *groups = NULL;
@@ -207,7 +209,7 @@ static int send_top(struct weir_job *job, const struct weir_aggregate *aggregate
 		if (result)
 			break;
 		result = send_lines(job, lines, groups + sent, n, key_bytes,
-				    sent + n == count ? &rest : NULL);
+				    sent + n == count ? &rest : NULL, exact);
 		sent += n;
 	} while (sent < count);
 	free(groups);
@@ -239,7 +241,7 @@ static void answer_top(struct weir_job *job, const Weir__Wire__Ask *ask, struct 
 		result = weir_query_aggregate(node->store, &query, &fields, aggregate, &figures);
 	if (result == 0)
 		result = send_top(job, aggregate, fields.key_bytes, (enum weir_order)ask->order,
-				  limit);
+				  limit, !figures.blocks_damaged);
 	finish(job, ask, result, &figures);
 	weir_aggregate_free(aggregate);
 	weir_filter_free(filter);

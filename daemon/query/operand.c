@@ -418,7 +418,7 @@ static unsigned version_word(const struct weir_parser *p)
 	return 0;
 }
 
-/* Behind "tcp" or "ipv6" a test may follow without "and": "tcp dst port 80". */
+/* Behind "tcp", "proto 6" or "ipv6" a test may follow without "and": "tcp dst port 80". */
 static bool begins_ended(const struct weir_parser *p)
 {
 	static const char *const words[] = {"src", "dst",   "port",	 "host",     "net",
@@ -428,21 +428,26 @@ static bool begins_ended(const struct weir_parser *p)
 		if (weir_parser_sees(p, words[i]))
 			return true;
 	}
-	return false;
+	return is_address(p);
 }
 
-static int parse_qualified(struct weir_parser *p, enum weir_test test, uint64_t value)
+/* @left, and what follows it if that needs no "and". */
+static int parse_rest(struct weir_parser *p, int left)
 {
-	int left, right;
+	int right;
 
-	weir_parser_step(p);
-	left = add_fixed(p, test, value);
 	if (left < 0 || !begins_ended(p))
 		return left;
 	right = weir_parser_primitive(p);
 	if (right < 0)
 		return right;
 	return weir_parser_add_and(p, (unsigned)left, (unsigned)right);
+}
+
+static int parse_qualified(struct weir_parser *p, enum weir_test test, uint64_t value)
+{
+	weir_parser_step(p);
+	return parse_rest(p, add_fixed(p, test, value));
 }
 
 static int fail_word(struct weir_parser *p)
@@ -499,8 +504,11 @@ int weir_parser_primitive(struct weir_parser *p)
 		return parse_qualified(p, WEIR_TEST_VERSION, version_word(p));
 	w = find_number_word(p);
 	if (w && strcmp(w->word, "if")) {
+		int left;
+
 		weir_parser_step(p);
-		return parse_number_test(p, w, w->test, WEIR_EITHER);
+		left = parse_number_test(p, w, w->test, WEIR_EITHER);
+		return w->unit == PROTOCOL ? parse_rest(p, left) : left;
 	}
 	if (is_address(p))
 		return parse_address_test(p, ADDRESS, WEIR_EITHER);

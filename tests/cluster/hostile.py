@@ -60,7 +60,15 @@ for name, data in attacks.items():
     say(f"{name}: {lines[0].split('127.0.0.1', 1)[1].strip()}")
 
 # Silent ones hold nobody up, and are not kept for ever.
-silent = [socket.create_connection(("127.0.0.1", cluster.port)) for _ in range(50)]
+silent = []
+for _ in range(500):
+    silent.append(socket.create_connection(("127.0.0.1", cluster.port)))
+    time.sleep(0.001)
+with socket.create_connection(("127.0.0.1", cluster.port), timeout=5) as s:
+    s.sendall(frame(b"\x0a\x30\x08\x01\x10\x01\x18\x01\x22\x01x\x2a\x10" + b"i" * 16 +
+                    b"\x32\x10" + b"e" * 16 + b"\x3a\x01n"))
+    assert s.recv(4096)[4:5] == b"\x12", "no Welcome while others are silent"
+assert cluster.connected() >= 2, "a node was turned out"
 assert cluster.ask("nodes"), "the master does not answer while others are silent"
 silent[0].settimeout(20)
 assert silent[0].recv(1) == b"", "a silent connection was kept"

@@ -62,6 +62,7 @@ static void setup(void)
 	strcpy(dir, "/tmp/weir-test-apply-XXXXXX");
 	ck_assert_ptr_nonnull(mkdtemp(dir));
 	memset(&peer, 0x11, sizeof(peer));
+	strcpy(peer.name, "n");
 	peer.first_seq = 1;
 	memset(chain, 0, sizeof(chain));
 	for (uint64_t seq = 1; seq <= CHAIN; seq++)
@@ -252,6 +253,35 @@ START_TEST(not_its_own)
 }
 END_TEST
 
+/* A sentence for the one that is too many, and nothing in the way of the others. */
+START_TEST(too_many_streams)
+{
+	struct weir_apply_peer own = peer;
+	struct body other;
+
+	weir_keep_limit(keep, 1);
+	ck_assert_int_eq(push(&chain[1]), NOW);
+	peer.epoch[0]++;
+	make(&other, &chain[0], 1, 0);
+	ck_assert_int_eq(push(&other), NEVER);
+	peer = own;
+	ck_assert_int_eq(push(&chain[2]), NOW);
+	expect(2, 2, &chain[2].cumulative, NULL);
+}
+END_TEST
+
+/* The Hello's name was checked; a segment's may be anything. */
+START_TEST(called_as_it_said_hello)
+{
+	struct weir_keep_stream stream;
+
+	strcpy(peer.name, "greeted");
+	ck_assert_int_eq(push(&chain[1]), NOW);
+	ck_assert_int_eq(weir_keep_stream(keep, peer.node_id, peer.epoch, &stream), 0);
+	ck_assert_str_eq(stream.name, "greeted");
+}
+END_TEST
+
 START_TEST(impossible_numbers)
 {
 	struct body wrong = {.cumulative = {0}};
@@ -302,6 +332,8 @@ int main(void)
 	tcase_add_test(tcase, gap);
 	tcase_add_test(tcase, new_master_gets_the_rest);
 	tcase_add_test(tcase, not_its_own);
+	tcase_add_test(tcase, too_many_streams);
+	tcase_add_test(tcase, called_as_it_said_hello);
 	tcase_add_test(tcase, impossible_numbers);
 	tcase_add_test(tcase, one_process);
 	tcase_add_test(tcase, no_room);

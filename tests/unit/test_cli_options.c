@@ -4,8 +4,9 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-#include "daemon/cli/cli.h"
+#include "daemon/cli/json.h"
 
 static int nothing(const struct weir_cli_options *o)
 {
@@ -103,6 +104,42 @@ START_TEST(table)
 }
 END_TEST
 
+/* What nodes say goes to a terminal too. */
+START_TEST(said)
+{
+	FILE *out = tmpfile();
+	int saved = dup(STDERR_FILENO);
+	char text[64] = "";
+
+	dup2(fileno(out), STDERR_FILENO);
+	weir_cli_say("missing: %s", "n\033[2J\x7f: no\nweir: all is well");
+	dup2(saved, STDERR_FILENO);
+	close(saved);
+	rewind(out);
+	ck_assert_uint_gt(fread(text, 1, sizeof(text) - 1, out), 0);
+	fclose(out);
+	ck_assert_str_eq(text, "weir: missing: n?[2J?: no?weir: all is well\n");
+}
+END_TEST
+
+START_TEST(icmp_of_type_and_code_zero)
+{
+	struct weir_cli_flow flow = {.node = "", .in_name = "", .out_name = ""};
+	json_t *object;
+
+	flow.flow.ip_version = 4;
+	flow.flow.protocol = 1;
+	object = weir_cli_json_flow(&flow, false, false);
+	ck_assert(json_is_integer(json_object_get(object, "icmp_type")));
+	ck_assert_ptr_null(json_object_get(object, "dport"));
+	json_decref(object);
+	flow.flow.protocol = 47; /* has neither */
+	object = weir_cli_json_flow(&flow, false, false);
+	ck_assert_ptr_null(json_object_get(object, "icmp_type"));
+	json_decref(object);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("cli_options");
@@ -113,6 +150,8 @@ int main(void)
 	tcase_add_test(tcase, taken);
 	tcase_add_test(tcase, refused);
 	tcase_add_test(tcase, table);
+	tcase_add_test(tcase, said);
+	tcase_add_test(tcase, icmp_of_type_and_code_zero);
 	suite_add_tcase(suite, tcase);
 	srunner_run_all(runner, CK_NORMAL);
 	failed = srunner_ntests_failed(runner);

@@ -138,6 +138,10 @@ static void check_result(const struct weir_view *view, enum weir_order order, si
 	for (unsigned k = 0; k < KEYS; k++)
 		groups += truth[k].flows > 0;
 	ck_assert_uint_le(result.count + result.rest_groups, groups);
+	if (result.exact)
+		ck_assert_uint_eq(result.count, limit < groups ? limit : groups);
+	if (result.rest_groups_exact)
+		ck_assert_uint_eq(result.count + result.rest_groups, groups);
 	*exact += result.exact;
 	free(result.lines);
 }
@@ -160,6 +164,11 @@ START_TEST(truth_is_within)
 			struct weir_totals values[KEYS];
 
 			draw(values, spread);
+			if (random() % 8 == 0) {
+				for (unsigned k = 0; k < KEYS; k++)
+					weir_view_add_unlisted(view, &values[k]);
+				continue;
+			}
 			if (random() % 4) {
 				add_cut(view, values, top);
 				continue;
@@ -172,7 +181,8 @@ START_TEST(truth_is_within)
 			}
 		}
 		for (enum weir_order order = WEIR_BY_BYTES; order <= WEIR_BY_FLOWS; order++, checks++)
-			check_result(view, order, 1 + (size_t)random() % 8, &exact);
+			check_result(view, order, random() % 8 ? 1 + (size_t)random() % 8 : SIZE_MAX,
+				     &exact);
 		weir_view_free(view);
 	}
 	/* Both kinds occur, or the test tests nothing. */
