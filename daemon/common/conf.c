@@ -273,6 +273,7 @@ static const char *const expected[] = {
 	[WEIR_CONF_BYTES] = "a size (such as 64k, 256M, 2G)",
 	[WEIR_CONF_NAME] = "a name (1 to 63 bytes, no control characters)",
 	[WEIR_CONF_ADDRESS] = "a host and a port (such as 192.0.2.1:7410 or [2001:db8::1]:7410)",
+	[WEIR_CONF_LISTEN] = "an address and a port (such as 127.0.0.1:7410 or [::1]:7410)",
 	[WEIR_CONF_LIMIT] = "a whole number",
 };
 
@@ -335,9 +336,18 @@ static bool is_address(const char *value)
 	return true;
 }
 
+static bool is_listen(const char *value)
+{
+	struct sockaddr_storage address;
+	socklen_t bytes;
+
+	return !weir_address_numeric(value, &address, &bytes);
+}
+
 static bool is_text(enum weir_conf_kind kind)
 {
-	return kind == WEIR_CONF_STRING || kind == WEIR_CONF_NAME || kind == WEIR_CONF_ADDRESS;
+	return kind == WEIR_CONF_STRING || kind == WEIR_CONF_NAME || kind == WEIR_CONF_ADDRESS ||
+	       kind == WEIR_CONF_LISTEN;
 }
 
 static bool store_value(struct reading *r, const struct weir_conf_key *key, const char *value)
@@ -347,7 +357,8 @@ static bool store_value(struct reading *r, const struct weir_conf_key *key, cons
 	if (!*value)
 		return fail(r, "[%s] %s: a value is missing", r->section, key->name);
 	if ((key->kind == WEIR_CONF_NAME && !is_name(value)) ||
-	    (key->kind == WEIR_CONF_ADDRESS && !is_address(value)))
+	    (key->kind == WEIR_CONF_ADDRESS && !is_address(value)) ||
+	    (key->kind == WEIR_CONF_LISTEN && !is_listen(value)))
 		return fail(r, "[%s] %s: \"%s\" is not %s", r->section, key->name, value,
 			    expected[key->kind]);
 	if (is_text(key->kind)) {
@@ -459,6 +470,7 @@ static void print_value(const struct weir_conf_key *key, const void *from)
 	case WEIR_CONF_STRING:
 	case WEIR_CONF_NAME:
 	case WEIR_CONF_ADDRESS:
+	case WEIR_CONF_LISTEN:
 		memcpy(&string, from, sizeof(string));
 		printf("#%s = %s\n", key->name, string ? string : "");
 		break;

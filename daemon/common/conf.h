@@ -22,6 +22,7 @@ enum weir_conf_kind {
 	WEIR_CONF_BYTES,    /* uint64_t, min..max */
 	WEIR_CONF_NAME,     /* as STRING; what a master takes for a node's name */
 	WEIR_CONF_ADDRESS,  /* as STRING; host:port. A section [master NAME] must have it */
+	WEIR_CONF_LISTEN,   /* as STRING; a numeric address and a port of this machine */
 	WEIR_CONF_LIMIT,    /* uint64_t, 0 (the default of somebody else) or min..max */
 };
 

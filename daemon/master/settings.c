@@ -10,7 +10,6 @@
 #include "daemon/common/conf.h"
 #include "daemon/common/log.h"
 #include "daemon/master/master.h"
-#include "daemon/wire/address.h"
 
 #define DEFAULT_PATH "/etc/weir/master.conf"
 
@@ -23,7 +22,7 @@ static const struct weir_conf_key keys[] = {
 	 "folder of all segments; made if absent"},
 	{"master", "socket", WEIR_CONF_STRING, AT(socket), 0, 0,
 	 "where weir --master asks; for root and the daemon's own user"},
-	{"master", "listen", WEIR_CONF_STRING, AT(listen), 0, 0,
+	{"master", "listen", WEIR_CONF_LISTEN, AT(listen), 0, 0,
 	 "address:port for nodes; this version has no TLS: trusted networks only"},
 	{"master", "query_timeout", WEIR_CONF_DURATION, AT(query_timeout_ns), WEIR_NS_PER_SECOND / 10,
 	 3600 * WEIR_NS_PER_SECOND, "a node that has not answered by then is named as missing"},
@@ -53,8 +52,6 @@ static int set_defaults(struct weir_master_settings *settings)
 
 int weir_settings_read(const char *path, struct weir_master_settings *settings)
 {
-	struct sockaddr_storage address;
-	socklen_t bytes;
 	char error[512];
 	int result = set_defaults(settings);
 
@@ -68,12 +65,6 @@ int weir_settings_read(const char *path, struct weir_master_settings *settings)
 		weir_log_error("%s: no such file", path);
 	else if (result)
 		weir_log_error("%s", error);
-	if (!result && weir_address_numeric(settings->listen, &address, &bytes)) {
-		weir_log_error("%s: [master] listen: \"%s\" is not an address and a port, such as "
-			       "127.0.0.1:7410 or [::1]:7410", path ? path : DEFAULT_PATH,
-			       settings->listen);
-		result = -EINVAL;
-	}
 	return result;
 }
 

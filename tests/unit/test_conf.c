@@ -14,7 +14,7 @@ struct peer {
 };
 
 struct config {
-	char *name;
+	char *name, *listen;
 	bool on;
 	uint64_t count, limit, timeout, size;
 	struct peer peer[2];
@@ -29,6 +29,7 @@ static const struct weir_conf_key keys[] = {
 	{"kernel", "active_timeout", WEIR_CONF_DURATION, offsetof(struct config, timeout),
 	 1000000000, 3600000000000, "a time"},
 	{"kernel", "limit", WEIR_CONF_LIMIT, offsetof(struct config, limit), 64, 1024, "a limit"},
+	{"kernel", "listen", WEIR_CONF_LISTEN, offsetof(struct config, listen), 0, 0, "a door"},
 	{"master *", "address", WEIR_CONF_ADDRESS, offsetof(struct peer, address), 0, 0, "where"},
 	{0},
 };
@@ -70,6 +71,7 @@ static int read_bytes(const void *text, size_t bytes)
 static void release(void)
 {
 	free(config.name);
+	free(config.listen);
 	for (unsigned i = 0; i < 2; i++) {
 		free(config.peer[i].name);
 		free(config.peer[i].address);
@@ -165,6 +167,9 @@ START_TEST(names_addresses_limits)
 	refuses("[master a]\naddress = h:70000\n", 2,
 		"[master a] address: \"h:70000\" is not a host and a port (such as "
 		"192.0.2.1:7410 or [2001:db8::1]:7410)");
+	refuses("[kernel]\nlisten = router:7410\n", 2,
+		"[kernel] listen: \"router:7410\" is not an address and a port (such as "
+		"127.0.0.1:7410 or [::1]:7410)");
 	refuses("[node]\n[master a]\n\n[node]\n", 2,
 		"[master a] has no address (such as address = 192.0.2.1:7410)");
 	refuses("[master a]\n", 1, "[master a] has no address (such as address = 192.0.2.1:7410)");
