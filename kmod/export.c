@@ -426,7 +426,6 @@ struct farewell {
 	u64 progress_ns;		/* when something last moved */
 	u64 sent_seq;
 	u64 acked_seq;
-	bool left;			/* flows in a table, for want of room in a log */
 };
 
 static void farewell_begin(struct farewell *f)
@@ -453,20 +452,20 @@ static bool farewell_goes_on(struct farewell *f, struct weir_stream *s, bool mov
 static bool finish_round(struct weir_meter *m, struct farewell *f)
 {
 	struct weir_stream *s = &m->stream;
+	bool more, left;	/* flows in a table, for want of room in a log */
 	u64 moved = 0;
-	bool more;
 
-	f->left = !weir_expire_drain(m, &moved);
+	left = !weir_expire_drain(m, &moved);
 	weir_expire_seal(m);
 	number_all(m);
 	s->window = U32_MAX;	/* there is nothing to hold back for */
 	send_all(m);
-	more = farewell_goes_on(f, s, moved) && (f->left || s->sent_seq != s->last_seq);
+	more = farewell_goes_on(f, s, moved) && (left || s->sent_seq != s->last_seq);
 	/*
 	 * The log is smaller than the table. The owner does not acknowledge: what it
 	 * was sent makes room for the rest, though it cannot ask for that again.
 	 */
-	if (more && f->left &&
+	if (more && left &&
 	    ktime_get_ns() - f->progress_ns >= FINISH_HOLD_MS * (u64)NSEC_PER_MSEC)
 		while (s->acked_seq < s->sent_seq)
 			free_oldest(m, false);
