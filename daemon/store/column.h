@@ -46,6 +46,7 @@ enum weir_column_id {
 #define WEIR_COLUMN_ALL	    (WEIR_COLUMN_BIT(WEIR_COLUMN_END) - 2)
 
 struct weir_column {
+	const char *name; /* for people: "src_addr" */
 	uint16_t id;
 	uint16_t offset; /* in struct weir_flow */
 	uint8_t width; /* bytes of one value */
@@ -57,10 +58,10 @@ extern const unsigned weir_column_count;
 
 /* NULL: a column of a later version. */
 const struct weir_column *weir_column_find(uint16_t id);
-/* Gather @count values into @to (count * width bytes), and scatter them back. */
+/* Gather @count values into @to (count * width bytes). */
 void weir_column_pack(const struct weir_column *column, const struct weir_flow *flows, size_t count,
 		      uint8_t *to);
-void weir_column_unpack(const struct weir_column *column, const uint8_t *from, size_t count,
-			struct weir_flow *flows);
+/* Turn little endian numbers of @width bytes into the host's, in place. */
+void weir_column_to_host(void *values, unsigned width, size_t count);
 
 #endif
