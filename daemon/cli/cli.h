@@ -35,7 +35,12 @@ enum weir_cli_output {
 };
 
 enum {
-	WEIR_CLI_DISTINCT_MAX = 4,
+	WEIR_CLI_FIGURES_MAX = 8,
+};
+
+/* A --sum, --min, --max or --distinct with what was written behind it. */
+struct weir_cli_figure {
+	const char *kind, *words;
 };
 
 struct weir_cli_verb;
@@ -52,10 +57,10 @@ struct weir_cli_options {
 	const char *by;
 	const char *order; /* NULL: not given. What it may be is the verb's to say */
 	const char *sort;
-	const char *sum; /* quantities, separated by commas; NULL: the usual ones */
-	const char *distinct[WEIR_CLI_DISTINCT_MAX];
-	unsigned distincts;
-	uint64_t every_ns; /* 0: not given */
+	struct weir_cli_figure figure[WEIR_CLI_FIGURES_MAX]; /* as they were given */
+	unsigned figures;
+	const char *every; /* as written; NULL: not given */
+	uint64_t every_ns;
 	char *words;		    /* what is no option, joined by blanks; "" for nothing */
 	struct weir_filter *filter; /* words compiled, if the verb takes a filter */
 	int argc;		    /* the words again, one by one */

@@ -75,7 +75,7 @@ static void add_particulars(json_t *object, const struct weir_flow *f)
 		json_object_set_new(object, "dst_mac", mac(f->dst_mac));
 }
 
-static void add_end_points(json_t *object, const struct weir_flow *f)
+void weir_cli_json_end_points(json_t *object, const struct weir_flow *f)
 {
 	char text[WEIR_TEXT_ADDRESS];
 
@@ -109,7 +109,7 @@ json_t *weir_cli_json_flow(const struct weir_cli_flow *flow, bool with_node, boo
 	json_object_set_new(object, "start_ns", json_integer((json_int_t)f->start_ns));
 	json_object_set_new(object, "end_ns", json_integer((json_int_t)f->end_ns));
 	json_object_set_new(object, "duration_ns", json_integer((json_int_t)weir_cli_duration_ns(f)));
-	add_end_points(object, f);
+	weir_cli_json_end_points(object, f);
 	json_object_set_new(object, "packets", json_integer((json_int_t)f->packets));
 	json_object_set_new(object, "bytes", json_integer((json_int_t)f->bytes));
 	if (f->tcp_flags)

@@ -111,7 +111,7 @@ void weir_cli_nfdump_end(const struct weir_cli_nfdump_sum *sum)
 	uint64_t bps = seconds > 0 ? (uint64_t)((double)t->bytes * 8 / seconds) : 0;
 	uint64_t pps = seconds > 0 ? (uint64_t)((double)t->packets / seconds) : 0;
 
-	printf("Summary\nflows,bytes,packets,avg_bps,avg_pps,avg_bpp\n"
-	       "%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64 "\n",
+	printf("Summary\nflows,bytes,packets,avg_bps,avg_pps,avg_bpp\n%llu,%llu,%llu,%" PRIu64
+	       ",%" PRIu64 ",%llu\n",
 	       t->flows, t->bytes, t->packets, bps, pps, t->packets ? t->bytes / t->packets : 0);
 }

@@ -25,6 +25,8 @@ static const struct row {
 	{'b', "by", required_argument, "FIELDS", "group by these, separated by commas"},
 	{'E', "every", required_argument, "DURATION", "one line for so much time (5m)"},
 	{'U', "sum", required_argument, "QUANTITIES", "sum these (bytes,packets,flows)"},
+	{'K', "min", required_argument, "QUANTITIES", "show the least of these"},
+	{'L', "max", required_argument, "QUANTITIES", "show the largest of these"},
 	{'I', "distinct", required_argument, "FIELDS",
 	 "count how many different ones there are; may be repeated"},
 	{'o', "order", required_argument, "QUANTITY", "the largest first: bytes, packets, duration, ..."},
@@ -149,19 +151,20 @@ static int name_output(struct weir_cli_options *o, const char *name)
 					      : "table, json, jsonl or csv");
 }
 
-static int add_distinct(struct weir_cli_options *o, const char *fields)
+static int add_figure(struct weir_cli_options *o, const char *kind, const char *words)
 {
-	if (o->distincts == WEIR_CLI_DISTINCT_MAX) {
-		weir_cli_say("%s: --distinct at most %d times", o->verb->name,
-			     WEIR_CLI_DISTINCT_MAX);
+	if (o->figures == WEIR_CLI_FIGURES_MAX) {
+		weir_cli_say("%s: at most %d of --sum, --min, --max and --distinct", o->verb->name,
+			     WEIR_CLI_FIGURES_MAX);
 		return -EINVAL;
 	}
-	o->distinct[o->distincts++] = fields;
+	o->figure[o->figures++] = (struct weir_cli_figure){kind, words};
 	return 0;
 }
 
 static int set_every(struct weir_cli_options *o, const char *value)
 {
+	o->every = value;
 	if (weir_clock_parse_duration(value, &o->every_ns) || !o->every_ns)
 		return bad_value(o->verb, "every", value, "a duration (such as 10s, 5m, 1h, 1d)");
 	return 0;
@@ -206,8 +209,14 @@ static int take_option(struct weir_cli_options *o, int letter, const char *value
 		return set_output(o, WEIR_OUTPUT_CSV);
 	case 'F':
 		return name_output(o, value);
+	case 'U':
+		return add_figure(o, "sum", value);
+	case 'K':
+		return add_figure(o, "min", value);
+	case 'L':
+		return add_figure(o, "max", value);
 	case 'I':
-		return add_distinct(o, value);
+		return add_figure(o, "distinct", value);
 	case 'E':
 		return set_every(o, value);
 	case 's':
@@ -226,8 +235,6 @@ static int take_option(struct weir_cli_options *o, int letter, const char *value
 		o->socket = value;
 	else if (letter == 'o')
 		o->order = value;
-	else if (letter == 'U')
-		o->sum = value;
 	o->ascending |= letter == 'A';
 	o->explain |= letter == 'X';
 	o->exact |= letter == 'x';

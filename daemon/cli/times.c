@@ -18,7 +18,7 @@ const char *weir_cli_time_local(uint64_t ns, unsigned digits, char *text, size_t
 	else if (!digits)
 		snprintf(text, text_bytes, "%s", date);
 	else
-		snprintf(text, text_bytes, "%s.%0*" PRIu64, date, (int)digits,
+		snprintf(text, text_bytes, "%s.%0*llu", date, (int)digits,
 			 ns % WEIR_NS_PER_SECOND / divisors[digits]);
 	return text;
 }
@@ -32,6 +32,6 @@ const char *weir_cli_time_exact(uint64_t ns, char *text, size_t text_bytes)
 	if (!gmtime_r(&seconds, &tm) || !strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%S", &tm))
 		snprintf(text, text_bytes, "%" PRIu64 "ns", ns);
 	else
-		snprintf(text, text_bytes, "%s.%09" PRIu64 "Z", date, ns % WEIR_NS_PER_SECOND);
+		snprintf(text, text_bytes, "%s.%09lluZ", date, ns % WEIR_NS_PER_SECOND);
 	return text;
 }

@@ -3,12 +3,48 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "daemon/common/clock.h"
+#include "daemon/common/log.h"
 #include "daemon/common/text.h"
 #include "daemon/node/answer.h"
 #include "daemon/wire/convert.h"
+
+/* Without the folder queries still run, in memory. */
+static void make_spill_folder(struct weir_node *node)
+{
+	const struct weir_node_config *config = &node->config;
+
+	if (!config->query_spill_bytes)
+		return;
+	if (*config->query_spill_folder)
+		node->spill = strdup(config->query_spill_folder);
+	else if (asprintf(&node->spill, "%s/spill", config->state) < 0)
+		node->spill = NULL;
+	if (node->spill && mkdir(node->spill, 0700) && errno != EEXIST) {
+		weir_log_warn("%s: %s; queries get no disk", node->spill, strerror(errno));
+		free(node->spill);
+		node->spill = NULL;
+	}
+}
+
+int weir_answer_start(struct weir_node *node)
+{
+	make_spill_folder(node);
+	return weir_governor_new((unsigned)node->config.query_threads,
+				 node->config.query_memory_total_bytes, &node->governor);
+}
+
+void weir_answer_stop(struct weir_node *node)
+{
+	weir_governor_free(node->governor);
+	node->governor = NULL;
+	free(node->spill);
+	node->spill = NULL;
+}
 
 static void send_progress(void *arg, uint64_t blocks, uint64_t blocks_total, uint64_t records)
 {
@@ -23,14 +59,45 @@ static void send_progress(void *arg, uint64_t blocks, uint64_t blocks_total, uin
 	weir_job_offer(answer->job, &part);
 }
 
-/* Compile what all questions share. False: the job was told what is wrong. */
+/* Names in filters and fields are those of this machine, now. */
+static int read_names(struct weir_answer *answer)
+{
+	const struct weir_node_config *config = &answer->node->config;
+	int result = weir_names_new(config->name, config->site, &answer->names);
+
+	return result ? result : weir_names_read(answer->names);
+}
+
+static bool compile(struct weir_answer *answer, struct weir_filter **filter)
+{
+	char error[256];
+	size_t at = 0;
+	int result = read_names(answer);
+
+	if (result) {
+		weir_job_fail(answer->job, result, 0, "reading the names of interfaces: %s",
+			      strerror(-result));
+		return false;
+	}
+	if (!*answer->ask->filter)
+		return true;
+	result = weir_filter_parse(answer->ask->filter, filter, error, sizeof(error), &at);
+	if (!result)
+		result = weir_filter_bind(*filter, answer->names, error, sizeof(error), &at);
+	if (result == -EINVAL)
+		weir_job_fail(answer->job, result, at, "%s", error);
+	else if (result)
+		weir_job_fail(answer->job, result, 0, "%s", strerror(-result));
+	answer->query.filter = *filter;
+	return !result;
+}
+
+/* Fill in what all questions share. False: the job was told what is wrong. */
 static bool prepare(struct weir_answer *answer, struct weir_filter **filter)
 {
 	const struct weir_node_config *config = &answer->node->config;
 	const Weir__Wire__Ask *ask = answer->ask;
 	struct weir_query *query = &answer->query;
-	char error[256];
-	size_t at = 0;
 
 	query->from_ns = ask->from_ns;
 	query->to_ns = ask->to_ns;
@@ -44,15 +111,7 @@ static bool prepare(struct weir_answer *answer, struct weir_filter **filter)
 		query->progress = send_progress;
 		query->progress_arg = answer;
 	}
-	*filter = NULL;
-	if (!*ask->filter)
-		return true;
-	if (weir_filter_parse(ask->filter, filter, error, sizeof(error), &at) < 0) {
-		weir_job_fail(answer->job, -EINVAL, at, "%s", error);
-		return false;
-	}
-	query->filter = *filter;
-	return true;
+	return compile(answer, filter);
 }
 
 /* Which bound was hit, and what to do. */
@@ -130,12 +189,13 @@ static void ask_store(struct weir_job *job, const Weir__Wire__Ask *ask, struct w
 		      void (*run)(struct weir_answer *answer))
 {
 	struct weir_answer answer = {.job = job, .ask = ask, .node = node};
-	struct weir_filter *filter;
+	struct weir_filter *filter = NULL;
 
 	weir_job_limit(job, node->config.query_timeout_ns);
 	if (prepare(&answer, &filter))
 		run(&answer);
 	weir_filter_free(filter);
+	weir_names_free(answer.names);
 }
 
 void weir_answer_run(struct weir_job *job, const Weir__Wire__Ask *ask, void *arg)

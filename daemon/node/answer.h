@@ -7,8 +7,13 @@
 #define WEIR_NODE_ANSWER_H
 
 #include "daemon/node/node.h"
+#include "daemon/query/names.h"
 #include "daemon/query/query.h"
 #include "daemon/wire/job.h"
+
+/* Make what bounds queries, before the first of them; free it after the last. */
+int weir_answer_start(struct weir_node *node);
+void weir_answer_stop(struct weir_node *node);
 
 /* A weir_job_run; @node is struct weir_node. */
 void weir_answer_run(struct weir_job *job, const Weir__Wire__Ask *ask, void *node);
@@ -18,6 +23,7 @@ struct weir_answer {
 	struct weir_job *job;
 	const Weir__Wire__Ask *ask;
 	struct weir_node *node;
+	struct weir_names *names; /* that fields and filters are bound to */
 	struct weir_query query; /* filled from @ask, the filter in it too */
 	struct weir_query_result result;
 };

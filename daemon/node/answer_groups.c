@@ -37,6 +37,7 @@ static int send_groups(struct batch *batch)
 	groups.keys.len = (size_t)batch->count * batch->spec->fields.key_bytes;
 	groups.values = batch->values;
 	groups.n_values = (size_t)batch->count * batch->spec->measures;
+	groups.incomplete = batch->answer->result.blocks_damaged;
 	part.groups = &groups;
 	remainder.groups = batch->rest.groups;
 	remainder.values = batch->rest.value;
@@ -62,8 +63,10 @@ static bool parse_fields(struct weir_answer *answer, struct weir_fields *fields)
 {
 	const char *word = "";
 
-	if (weir_fields_parse(answer->ask->fields, fields, &word) == 0)
+	if (weir_fields_parse(answer->ask->fields, fields, &word) == 0) {
+		weir_fields_bind(fields, answer->names);
 		return true;
+	}
 	weir_job_fail(answer->job, -EINVAL, 0, "\"%.*s\" is not a field; %s",
 		      (int)strcspn(word, ", "), word, weir_fields_words());
 	return false;
@@ -88,6 +91,7 @@ static bool parse_spec(struct weir_answer *answer, struct weir_query_spec *spec)
 			weir_job_fail(answer->job, -EINVAL, 0, "%s", error);
 			return false;
 		}
+		weir_fields_bind(&spec->measure[i].distinct, answer->names);
 	}
 	spec->measures = (unsigned)ask->n_measures;
 	spec->order = ask->by_key ? WEIR_ORDER_KEY : (int)ask->order_column;
