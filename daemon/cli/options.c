@@ -75,6 +75,13 @@ void weir_cli_say(const char *format, ...)
 	free(text);
 }
 
+void weir_cli_say_at(const char *error, const char *filter, size_t at)
+{
+	weir_cli_say("%s", error);
+	fprintf(stderr, "  %s\n  %*s^\n", filter, (int)at, "");
+	fprintf(stderr, "See weir-filter(7) for the filter language.\n");
+}
+
 static bool takes(const struct weir_cli_verb *verb, const struct row *row)
 {
 	return row->letter == 'h' || strchr(verb->options, row->letter);
@@ -266,9 +273,7 @@ static int compile_filter(struct weir_cli_options *o)
 	int ret = weir_filter_parse(o->words, &o->filter, error, sizeof(error), &at);
 
 	if (ret == -EINVAL) {
-		weir_cli_say("%s", error);
-		fprintf(stderr, "  %s\n  %*s^\n", o->words, (int)at, "");
-		fprintf(stderr, "See weir-filter(7) for the filter language.\n");
+		weir_cli_say_at(error, o->words, at);
 	} else if (ret) {
 		weir_cli_say("%s", strerror(-ret));
 	}
