@@ -425,6 +425,11 @@ static int walk_page(struct weir_pages_walk *walk, uint64_t number, unsigned lev
 
 	if (walk->claim && !weir_pages_claim(walk->pages, number, walk->name))
 		return -EBADMSG;
+	if (walk->seen && number < walk->seen_pages) {
+		if (walk->seen[number / 8] & 1 << number % 8)
+			return -EBADMSG;
+		walk->seen[number / 8] |= (uint8_t)(1 << number % 8);
+	}
 	ret = read_page(walk, number, level);
 	if (ret)
 		return ret;
@@ -480,20 +485,35 @@ int weir_pages_each(struct weir_pages *pages, const char *db, bool values, weir_
 	struct weir_pages_walk walk = {.pages = pages};
 	uint64_t before = pages->faults;
 	struct weir_pages_names names;
+	struct stat status;
 	int ret;
 
 	if (!pages->root.magic)
 		return -ENOENT;
+	if (fstat(pages->fd, &status))
+		return -errno;
+	walk.seen_pages = (uint64_t)status.st_size / pages->size;
+	walk.seen = calloc(1, walk.seen_pages / 8 + 1);
+	if (!walk.seen)
+		return -ENOMEM;
 	ret = weir_pages_list(&walk, &names);
-	if (ret)
+	if (ret) {
+		free(walk.seen);
 		return ret;
+	}
 	ret = -ENOENT;
-	walk = (struct weir_pages_walk){
-		.pages = pages, .name = db, .values = values, .visit = visit, .arg = arg};
+	walk = (struct weir_pages_walk){.pages = pages,
+					.name = db,
+					.values = values,
+					.visit = visit,
+					.arg = arg,
+					.seen = walk.seen,
+					.seen_pages = walk.seen_pages};
 	for (unsigned i = 0; i < names.count; i++) {
 		if (!strcmp(names.at[i].name, db))
 			ret = weir_pages_walk(&walk, &names.at[i].database);
 	}
+	free(walk.seen);
 	if (faults)
 		*faults += pages->faults - before;
 	return ret;

@@ -48,6 +48,8 @@ struct weir_pages_walk {
 	const char *name;
 	bool numbers; /* keys are native integers: the free list */
 	bool claim;   /* note who owns which page */
+	uint8_t *seen; /* else: a bit a page, so that no loop is walked for ever; NULL: no matter */
+	uint64_t seen_pages;
 	bool values;
 	weir_pages_visit *visit;
 	void *arg;
