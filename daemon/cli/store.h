@@ -25,12 +25,12 @@ void weir_cli_store_progress(const char *what, uint64_t done, uint64_t total);
 void weir_cli_store_progress_end(void);
 /* Becomes true with Ctrl-C. */
 extern volatile bool weir_cli_store_cancelled;
-/* A weir_check_segment: that segments can be read and form a chain. @arg: this struct, zeroed. */
+/* That segments can be read and form a chain. Begins zeroed. */
 struct weir_cli_store_chain {
 	uint64_t seq;
 	uint8_t hash[32];
 };
-bool weir_cli_store_segment(struct weir_cli_store_chain *chain, uint64_t seq, const void *body,
-			    size_t body_bytes, char *why, size_t why_bytes);
+bool weir_cli_store_chain_add(struct weir_cli_store_chain *chain, uint64_t seq, const void *body,
+			    size_t body_bytes, const uint8_t *hash, char *why, size_t why_bytes);
 
 #endif

@@ -22,8 +22,8 @@ struct finder {
 	json_t *array;
 };
 
-bool weir_cli_store_segment(struct weir_cli_store_chain *chain, uint64_t seq, const void *body,
-			    size_t body_bytes, char *why, size_t why_bytes)
+bool weir_cli_store_chain_add(struct weir_cli_store_chain *chain, uint64_t seq, const void *body,
+			      size_t body_bytes, const uint8_t *hash, char *why, size_t why_bytes)
 {
 	Weir__Wire__Segment *segment =
 		weir_frame_unpack(&weir__wire__segment__descriptor, body, body_bytes);
@@ -43,15 +43,18 @@ bool weir_cli_store_segment(struct weir_cli_store_chain *chain, uint64_t seq, co
 		snprintf(why, why_bytes, "it does not follow the one before: the chain is broken");
 	weir__wire__segment__free_unpacked(segment, NULL);
 	chain->seq = weir_hash_segment(body, body_bytes, chain->hash) ? 0 : seq;
+	if (hash && chain->seq && memcmp(hash, chain->hash, sizeof(chain->hash)))
+		snprintf(why, why_bytes, "it is not the one that was written last");
 	return !*why;
 }
 
-static bool take_segment(void *arg, uint64_t seq, const void *body, size_t body_bytes, char *why,
-			 size_t why_bytes)
+static bool take_segment(void *arg, uint64_t seq, const void *body, size_t body_bytes,
+			 const uint8_t *hash, char *why, size_t why_bytes)
 {
 	struct finder *finder = arg;
 
-	return weir_cli_store_segment(&finder->chain, seq, body, body_bytes, why, why_bytes);
+	return weir_cli_store_chain_add(&finder->chain, seq, body, body_bytes, hash, why,
+					why_bytes);
 }
 
 static void take_fault(void *arg, const char *part, const char *sentence)

@@ -18,9 +18,10 @@
 /* @part: the folder's name; "": the store as a whole. */
 typedef void weir_check_fault(void *arg, const char *part, const char *sentence);
 typedef void weir_check_progress(void *arg, uint64_t bytes, uint64_t bytes_total);
-/* Segments, in order. Whatever is wrong with one: a sentence in @why. */
+/* Segments, in order. @hash: what its SHA-256 should be, or NULL. Whatever is wrong with one: false,
+ * and a sentence in @why. */
 typedef bool weir_check_segment(void *arg, uint64_t seq, const void *body, size_t body_bytes,
-				char *why, size_t why_bytes);
+				const uint8_t *hash, char *why, size_t why_bytes);
 
 enum weir_check_depth {
 	WEIR_CHECK_ALL,

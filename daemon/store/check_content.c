@@ -126,6 +126,7 @@ static int check_blocks(struct weir_check_run *run, struct weir_check_part *part
 static int check_segments(struct weir_check_run *run, struct weir_check_part *part,
 			  struct weir_lmdb_txn *txn)
 {
+	const struct weir_store_summed *summed = &part->meta.state.summed;
 	uint64_t next = 0, last = 0, seq;
 	struct weir_lmdb_value body;
 	char why[160];
@@ -137,16 +138,17 @@ static int check_segments(struct weir_check_run *run, struct weir_check_part *pa
 			weir_check_say(run, part, "segments %" PRIu64 " to %" PRIu64 " are missing",
 				       last + 1, seq - 1);
 		if (run->options->segment &&
-		    !run->options->segment(run->options->arg, seq, body.data, body.bytes, why,
+		    !run->options->segment(run->options->arg, seq, body.data, body.bytes,
+					   seq == summed->seq ? summed->hash : NULL, why,
 					   sizeof(why)))
 			weir_check_say(run, part, "segment %" PRIu64 ": %s", seq, why);
 		part->segments++;
 		last = seq;
 		next = seq + 1;
 	}
-	if (last && last > part->meta.state.summed.seq)
+	if (last && last > summed->seq)
 		weir_check_say(run, part, "segment %" PRIu64 " is there, but the last one written "
-			       "should be %" PRIu64, last, part->meta.state.summed.seq);
+			       "should be %" PRIu64, last, summed->seq);
 	return txn->error;
 }
 

@@ -133,25 +133,40 @@ static int find_size(struct weir_pages *pages)
 	return ret;
 }
 
+static void look_at(struct weir_pages *pages, const struct weir_pages_root *roots,
+		    const bool *known, unsigned index)
+{
+	pages->root = roots[index];
+	pages->root_index = index;
+	pages->other_known = known[!index];
+	pages->other_transaction = roots[!index].transaction;
+}
+
 int weir_pages_refresh(struct weir_pages *pages, uint64_t transaction)
 {
-	struct weir_pages_root root;
+	struct weir_pages_root roots[2];
+	bool known[2];
+	unsigned newer;
 
-	pages->root = (struct weir_pages_root){0};
+	memset(roots, 0, sizeof(roots));
 	for (unsigned i = 0; i < 2; i++) {
-		int ret = read_root(pages, i * pages->size, &root);
+		int ret = read_root(pages, i * pages->size, &roots[i]);
 
 		if (ret && ret != -EBADMSG)
 			return ret;
-		if (ret || root.free.pad != pages->size)
-			continue;
-		if (transaction ? root.transaction == transaction
-				: root.transaction >= pages->root.transaction)
-			pages->root = root;
+		known[i] = !ret && roots[i].free.pad == pages->size;
 	}
-	if (pages->root.magic)
-		return 0;
-	return transaction ? -ESTALE : -EBADMSG;
+	pages->root = (struct weir_pages_root){0};
+	if (!known[0] && !known[1])
+		return -EBADMSG;
+	newer = !known[0] || (known[1] && roots[1].transaction > roots[0].transaction);
+	if (!transaction || roots[newer].transaction == transaction)
+		look_at(pages, roots, known, newer);
+	else if (known[!newer] && roots[!newer].transaction == transaction)
+		look_at(pages, roots, known, !newer);
+	else
+		return -ESTALE;
+	return 0;
 }
 
 int weir_pages_open(const char *path, struct weir_pages **pages)

@@ -106,6 +106,20 @@ static int check_databases(struct weir_pages *pages)
 	return ret;
 }
 
+/* Transactions take turns with the two roots: an odd number is in the second one. A root that tells
+ * another story would let LMDB fall back to an earlier commit without a word. */
+static void check_roots(struct weir_pages *pages)
+{
+	uint64_t older = pages->other_transaction, newer = pages->root.transaction;
+
+	if (!pages->root.magic)
+		weir_pages_fault(pages, "both of LMDB's root pages are damaged");
+	else if (!pages->other_known)
+		weir_pages_fault(pages, "one of LMDB's root pages is damaged");
+	else if (newer % 2 != pages->root_index || newer != older + 1)
+		weir_pages_fault(pages, "LMDB's root pages do not go together");
+}
+
 uint64_t weir_pages_check(struct weir_pages *pages, weir_pages_report *report, void *arg)
 {
 	int ret;
@@ -113,8 +127,7 @@ uint64_t weir_pages_check(struct weir_pages *pages, weir_pages_report *report, v
 	pages->faults = 0;
 	pages->report = report;
 	pages->arg = arg;
-	if (!pages->root.magic)
-		weir_pages_fault(pages, "both of LMDB's root pages are damaged");
+	check_roots(pages);
 	ret = prepare_owners(pages);
 	if (!ret && pages->root.magic)
 		ret = check_free(pages);

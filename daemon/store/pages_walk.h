@@ -31,6 +31,9 @@ struct weir_pages {
 	int fd;
 	size_t size;			     /* of a page */
 	struct weir_pages_root root;	     /* looked at; root.transaction 0: none */
+	unsigned root_index;		     /* where it is */
+	bool other_known;		     /* the other root can be read */
+	uint64_t other_transaction;
 	uint8_t *page[WEIR_PAGES_DEPTH_MAX]; /* the way down */
 	uint8_t *value;
 	size_t value_room;
