@@ -9,6 +9,8 @@ export LAB_KERNELS
 T ?=
 
 include tests/cluster/cluster.mk
+include tests/bench/bench.mk
+include tests/bench/store.mk
 
 setup:
 	tests/setup
