@@ -26,7 +26,7 @@ static const struct row {
 	{'E', "every", required_argument, "DURATION", "one line for so much time (5m)"},
 	{'U', "sum", required_argument, "QUANTITIES", "sum these (bytes,packets,flows)"},
 	{'K', "min", required_argument, "QUANTITIES", "show the least of these"},
-	{'L', "max", required_argument, "QUANTITIES", "show the largest of these"},
+	{'G', "max", required_argument, "QUANTITIES", "show the largest of these"},
 	{'I', "distinct", required_argument, "FIELDS",
 	 "count how many different ones there are; may be repeated"},
 	{'o', "order", required_argument, "QUANTITY", "the largest first: bytes, packets, duration, ..."},
@@ -39,6 +39,14 @@ static const struct row {
 	{'F', "output", required_argument, "FORMAT", "table, json, jsonl, csv, nfdump"},
 	{'X', "explain", no_argument, NULL, "say on stderr how the answer came about"},
 	{'v', "verbose", no_argument, NULL, "say more"},
+	{'d', "state", required_argument, "DIR", "the store's folder; default: that of node.conf"},
+	{'C', "config", required_argument, "FILE", "read this instead of /etc/weir/node.conf"},
+	{'L', "columns", no_argument, NULL, "show what each column takes"},
+	{'Q', "quick", no_argument, NULL, "do not read what is in the blocks"},
+	{'Y', "yes", no_argument, NULL, "do it; without it is only said what would be done"},
+	{'V', "verify", no_argument, NULL, "read everything back and compare"},
+	{'W', "new", required_argument, "DIR", "make a new store of the backup there"},
+	{'T', "mount", required_argument, "NAME", "show the backup beside what the node has"},
 	{'D', "deep", no_argument, NULL, "count every stored record again"},
 	{'N', "node", optional_argument, "[=SOCKET]", "ask the node on this machine"},
 	{'M', "master", optional_argument, "[=SOCKET]",
@@ -220,7 +228,7 @@ static int take_option(struct weir_cli_options *o, int letter, const char *value
 		return add_figure(o, "sum", value);
 	case 'K':
 		return add_figure(o, "min", value);
-	case 'L':
+	case 'G':
 		return add_figure(o, "max", value);
 	case 'I':
 		return add_figure(o, "distinct", value);
@@ -242,6 +250,18 @@ static int take_option(struct weir_cli_options *o, int letter, const char *value
 		o->socket = value;
 	else if (letter == 'o')
 		o->order = value;
+	else if (letter == 'd')
+		o->state = value;
+	else if (letter == 'C')
+		o->config = value;
+	else if (letter == 'W')
+		o->new_dir = value;
+	else if (letter == 'T')
+		o->mount = value;
+	o->columns |= letter == 'L';
+	o->quick |= letter == 'Q';
+	o->yes |= letter == 'Y';
+	o->verify |= letter == 'V';
 	o->ascending |= letter == 'A';
 	o->explain |= letter == 'X';
 	o->exact |= letter == 'x';

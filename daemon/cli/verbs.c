@@ -31,7 +31,7 @@ const struct weir_cli_verb weir_cli_verbs[] = {
 	 "  weir flows --from yesterday --to today --limit 0 --csv >flows.csv\n" QUERY_MORE,
 	 true, true},
 	{"top", weir_cli_top, "Show the largest hosts, services, ...", "[FILTER]",
-	 "bUKLIoAnftjcFxXNMS",
+	 "bUKGIoAnftjcFxXNMS",
 	 "Groups by host and shows 10 lines unless told otherwise. --order takes any figure shown.\n"
 	 "Examples:\n"
 	 "  weir top --by src,dst tcp --order packets\n"
@@ -40,7 +40,7 @@ const struct weir_cli_verb weir_cli_verbs[] = {
 	 "  weir top --by dst --sum retransmitted,packets    where segments get lost\n"
 	 "  weir top --by service --max rtt --order max_rtt\n" FIELDS_MORE QUERY_MORE,
 	 true, false},
-	{"series", weir_cli_series, "Show figures over time", "[FILTER]", "EbUKLIftjcFxXNMS",
+	{"series", weir_cli_series, "Show figures over time", "[FILTER]", "EbUKGIftjcFxXNMS",
 	 "A flow counts when it ended. Without --by a step without flows is a line of zeros.\n"
 	 "Examples:\n"
 	 "  weir series --every 5m --from -6h\n"
@@ -67,6 +67,16 @@ const struct weir_cli_verb weir_cli_verbs[] = {
 	 "All of them are changed, or none.\n",
 	 false, false},
 	{"flush", weir_cli_flush, "End all flows in the kernel's tables now", "", "j", NULL, false, false},
+	{"store", weir_cli_store, "Look after the folder of a node's store",
+	 "stat|check|repair|backup DIR|restore DIR|unmount NAME", "djvxCLQYVWT",
+	 "stat     what is in it, how large it is, how far back it goes\n"
+	 "check    is all that it holds what was put into it?\n"
+	 "repair   move aside what is damaged, so that the rest is served (no node may run)\n"
+	 "backup   copy what is new since the last backup in DIR\n"
+	 "restore  a backup as a store of its own (--new), or beside the node's data (--mount)\n"
+	 "unmount  end the latter\n"
+	 "weir-store(8) has the whole story. Exit status 5: something is damaged.\n",
+	 false, false},
 	{"help", weir_cli_help, "Show this, or the help of a verb", "[VERB]", "", NULL, false, false},
 	{0},
 };
