@@ -92,9 +92,8 @@ int weir_cli_live(const struct weir_cli_options *o)
 {
 	struct live l = {.options = o};
 	struct weir_cli_module *module;
-	int ret;
+	int ret = bind_names(o);
 
-	ret = bind_names(o);
 	if (ret)
 		return ret == -EINVAL ? WEIR_EXIT_USAGE : WEIR_EXIT_FAILED;
 	if (weir_cli_module_open(&module, false))

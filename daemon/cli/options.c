@@ -258,6 +258,8 @@ static int take_option(struct weir_cli_options *o, int letter, const char *value
 		o->new_dir = value;
 	else if (letter == 'T')
 		o->mount = value;
+	else if (letter == 'o')
+		o->order = value;
 	o->columns |= letter == 'L';
 	o->quick |= letter == 'Q';
 	o->yes |= letter == 'Y';
