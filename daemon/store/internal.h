@@ -16,6 +16,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "daemon/store/block.h"
 #include "daemon/store/lmdb.h"
 #include "daemon/store/store.h"
 
@@ -44,6 +45,7 @@ struct weir_store {
 	struct weir_store_identity identity;
 	int lock_fd; /* flock'ed; -1: read only */
 	struct weir_lmdb *state;
+	struct weir_block_writer *block_writer; /* of the writing thread; NULL: not needed yet */
 	_Atomic uint64_t dropped; /* segments 1..dropped are gone */
 	pthread_rwlock_t lock;
 	struct weir_partition *partitions; /* oldest first; under lock */
