@@ -30,6 +30,14 @@ uint64_t weir_block_section_checksum(uint16_t id, const uint8_t *from, uint32_t 
 	return XXH3_64bits_withSeed(from, bytes, id);
 }
 
+void weir_block_seal_format1(uint64_t number, uint8_t *block, size_t bytes)
+{
+	size_t end = bytes - BLOCK1_CHECKSUM_BYTES;
+	uint64_t sum = htole64(XXH3_64bits_withSeed(block, end, number));
+
+	memcpy(block + end, &sum, sizeof(sum));
+}
+
 int weir_block_reader_new(struct weir_block_reader **reader)
 {
 	struct weir_block_reader *new = calloc(1, sizeof(*new));

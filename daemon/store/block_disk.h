@@ -3,6 +3,7 @@
 #ifndef WEIR_STORE_BLOCK_DISK_H
 #define WEIR_STORE_BLOCK_DISK_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 enum {
@@ -63,5 +64,7 @@ _Static_assert(sizeof(struct block_entry) == 40, "on disk");
 uint64_t weir_block_head_checksum(uint64_t number, const uint8_t *block, uint32_t head_bytes);
 /* Of one section. */
 uint64_t weir_block_section_checksum(uint16_t id, const uint8_t *from, uint32_t bytes);
+/* For tests: of a whole block of format 1, which has at least the 8 bytes that are written. */
+void weir_block_seal_format1(uint64_t number, uint8_t *block, size_t bytes);
 
 #endif

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /* block_index.c - what is known of a block without decoding its columns. */
+#include <endian.h>
 #include <errno.h>
+#include <string.h>
 
 #include "daemon/store/block_reader.h"
 
@@ -11,6 +13,42 @@ int weir_block_check(struct weir_block_reader *reader)
 	for (unsigned id = 1; id < WEIR_COLUMN_END && !ret; id++)
 		ret = weir_block_check_section(reader, &reader->columns[id]);
 	return ret;
+}
+
+/* An offset or length of an entry that does not fit is left for the reader to find. */
+static void reseal_section(uint8_t *block, size_t bytes, uint8_t *at)
+{
+	struct block_entry entry;
+
+	memcpy(&entry, at, sizeof(entry));
+	if (le32toh(entry.offset) > bytes || le32toh(entry.bytes) > bytes - le32toh(entry.offset))
+		return;
+	entry.checksum = htole64(weir_block_section_checksum(
+		le16toh(entry.id), block + le32toh(entry.offset), le32toh(entry.bytes)));
+	memcpy(at, &entry, sizeof(entry));
+}
+
+void weir_block_reseal(uint64_t number, uint8_t *block, size_t bytes)
+{
+	struct block_header header;
+
+	if (bytes < sizeof(header))
+		return;
+	memcpy(&header, block, sizeof(header));
+	if (le16toh(header.version) == 1) {
+		weir_block_seal_format1(number, block, bytes);
+		return;
+	}
+	header.bytes = htole32((uint32_t)bytes);
+	memcpy(block, &header, sizeof(header));
+	if (le32toh(header.head_bytes) < sizeof(header) || le32toh(header.head_bytes) > bytes)
+		return;
+	for (size_t i = 0, at = sizeof(header);
+	     i < le16toh(header.sections) && le32toh(header.entry_bytes) >= sizeof(struct block_entry) &&
+	     at + sizeof(struct block_entry) <= le32toh(header.head_bytes);
+	     i++, at += le32toh(header.entry_bytes))
+		reseal_section(block, bytes, block + at);
+	weir_block_seal(number, block, bytes);
 }
 
 int weir_block_open_addresses(struct weir_block_reader *reader)

@@ -16,7 +16,6 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#include "daemon/store/block.h"
 #include "daemon/store/lmdb.h"
 #include "daemon/store/store.h"
 
@@ -25,6 +24,8 @@ enum {
 	WEIR_STORE_FORMAT = 1,
 	WEIR_STORE_PARTITION_NAME = 9, /* "20261123" */
 };
+
+struct weir_block_writer;
 
 enum weir_partition_db {
 	WEIR_DB_META,

@@ -54,7 +54,7 @@ void weir_bytes_put(struct weir_bytes *bytes, const void *data, size_t count)
 {
 	uint8_t *to = weir_bytes_add(bytes, count);
 
-	if (to)
+	if (to && count)
 		memcpy(to, data, count);
 }
 

@@ -23,6 +23,7 @@
 #include <unistd.h>
 
 #include "daemon/common/log.h"
+#include "daemon/store/block.h"
 #include "daemon/store/internal.h"
 
 static void name_holder(int fd, const char *dir)
