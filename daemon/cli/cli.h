@@ -21,6 +21,7 @@ enum weir_cli_exit {
 	WEIR_EXIT_USAGE = 2,
 	WEIR_EXIT_PARTIAL = 3,	     /* something is missing; stderr names it */
 	WEIR_EXIT_DIFFERS = 4,	     /* audit found a difference */
+	WEIR_EXIT_DAMAGED = 5,	     /* store check found damage */
 	WEIR_EXIT_INTERRUPTED = 130, /* Ctrl-C, as a shell shows it */
 };
 
@@ -36,6 +37,8 @@ struct weir_cli_options {
 	uint64_t from_ns, to_ns;
 	uint64_t limit;
 	bool limit_given;
+	const char *state, *config, *new_dir, *mount; /* of weir store; NULL: not given */
+	bool columns, quick, yes, verify;
 	const char *by;
 	enum weir_order order;
 	const char *sort;
@@ -71,7 +74,8 @@ void weir_cli_options_print(const struct weir_cli_verb *verb);
 void weir_cli_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 weir_cli_run weir_cli_stat, weir_cli_live, weir_cli_flows, weir_cli_top, weir_cli_nodes,
-	weir_cli_audit, weir_cli_set, weir_cli_get, weir_cli_flush, weir_cli_help;
+	weir_cli_audit, weir_cli_set, weir_cli_get, weir_cli_flush, weir_cli_store,
+	weir_cli_help;
 /* The list of verbs. */
 void weir_cli_help_overview(FILE *out);
 

@@ -30,6 +30,14 @@ static const struct row {
 	{'j', "json", no_argument, NULL, "write JSON"},
 	{'c', "csv", no_argument, NULL, "write comma-separated values"},
 	{'v', "verbose", no_argument, NULL, "say more"},
+	{'d', "state", required_argument, "DIR", "the store's folder; default: that of node.conf"},
+	{'C', "config", required_argument, "FILE", "read this instead of /etc/weir/node.conf"},
+	{'L', "columns", no_argument, NULL, "show what each column takes"},
+	{'Q', "quick", no_argument, NULL, "do not read what is in the blocks"},
+	{'Y', "yes", no_argument, NULL, "do it; without it is only said what would be done"},
+	{'V', "verify", no_argument, NULL, "read everything back and compare"},
+	{'W', "new", required_argument, "DIR", "make a new store of the backup there"},
+	{'T', "mount", required_argument, "NAME", "show the backup beside what the node has"},
 	{'D', "deep", no_argument, NULL, "count every stored record again"},
 	{'N', "node", optional_argument, "[=SOCKET]", "ask the node on this machine"},
 	{'M', "master", optional_argument, "[=SOCKET]",
@@ -167,6 +175,18 @@ static int take_option(struct weir_cli_options *o, int letter, const char *value
 		o->by = value;
 	else if (letter == 'S')
 		o->socket = value;
+	else if (letter == 'd')
+		o->state = value;
+	else if (letter == 'C')
+		o->config = value;
+	else if (letter == 'W')
+		o->new_dir = value;
+	else if (letter == 'T')
+		o->mount = value;
+	o->columns |= letter == 'L';
+	o->quick |= letter == 'Q';
+	o->yes |= letter == 'Y';
+	o->verify |= letter == 'V';
 	o->json |= letter == 'j';
 	o->csv |= letter == 'c';
 	o->exact |= letter == 'x';
