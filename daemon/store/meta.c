@@ -136,6 +136,16 @@ int weir_meta_put_format(struct weir_lmdb_txn *txn, unsigned db)
 	return weir_meta_put(txn, db, "format", &format, sizeof(format));
 }
 
+int weir_meta_raise_format(struct weir_lmdb_txn *txn, unsigned db)
+{
+	struct format format;
+	int ret = weir_meta_get(txn, db, "format", &format, sizeof(format));
+
+	if (ret || format.version >= WEIR_STORE_FORMAT)
+		return ret;
+	return weir_meta_put_format(txn, db);
+}
+
 int weir_meta_check_format(struct weir_lmdb_txn *txn, unsigned db, const char *path)
 {
 	struct format format;

@@ -123,59 +123,74 @@ static bool is_damage(int ret)
 	return ret == -EBADMSG || ret == -ENOTSUP || ret == -ENOBUFS || ret == -EUCLEAN;
 }
 
-static int scan_partition(struct scan *scan, unsigned index, uint64_t after)
+static int enter_partition(struct scan *scan, uint32_t id, uint64_t after, char *name)
+{
+	struct weir_partition *partition;
+	int ret = weir_partition_hold(scan->store, id, &partition);
+
+	if (ret)
+		return ret;
+	memcpy(name, partition->name, sizeof(partition->name));
+	ret = enter(scan, partition->lmdb, after);
+	weir_partition_release(scan->store, partition);
+	return ret;
+}
+
+static int load_from(struct scan *scan, uint32_t id, uint64_t *number)
+{
+	struct weir_partition *partition;
+	int ret = weir_partition_hold(scan->store, id, &partition);
+
+	if (ret)
+		return ret == -EBADMSG ? -EIO : ret;
+	ret = load(scan, partition->lmdb, number);
+	weir_partition_release(scan->store, partition);
+	return ret;
+}
+
+static int scan_partition(struct scan *scan, uint32_t id, uint64_t after)
 {
 	char name[WEIR_STORE_PARTITION_NAME];
-	struct weir_lmdb *lmdb;
-	int ret = weir_partition_hold(scan->store, index, &lmdb);
+	int ret = enter_partition(scan, id, after, name);
 
-	if (!ret) {
-		memcpy(name, scan->store->partitions[index].name, sizeof(name));
-		ret = enter(scan, lmdb, after);
-		pthread_rwlock_unlock(&scan->store->lock);
-	}
 	if (ret == -EBADMSG)
 		scan->damaged++;
 	if (ret)
-		return ret == -ENOENT || ret == -EBADMSG ? 0 : ret;
+		return ret == -ENOENT || ret == -EBADMSG || ret == -ESTALE ? 0 : ret;
 	for (;;) {
 		uint64_t number = 0;
 
-		ret = weir_partition_hold(scan->store, index, &lmdb);
-		if (ret)
-			return ret == -EBADMSG ? -EIO : ret;
-		ret = load(scan, lmdb, &number);
-		pthread_rwlock_unlock(&scan->store->lock);
+		ret = load_from(scan, id, &number);
 		if (is_damage(ret)) {
 			if (note_damage(scan, name, number, ret))
 				continue;
 			return 0;
 		}
 		if (ret)
-			return ret == -ENOENT ? 0 : ret;
+			return ret == -ENOENT || ret == -ESTALE ? 0 : ret;
 		ret = scan->visit(scan->arg, number, scan->flows, scan->count);
 		if (ret)
 			return ret;
 	}
 }
 
-/* Partitions are only ever added, at the end, so an index stays what it is. */
 static int run(struct scan *scan, uint64_t after)
 {
 	unsigned count;
+	uint32_t *ids;
 	int ret = weir_partition_refresh(scan->store);
 
+	if (!ret)
+		ret = weir_partition_ids(scan->store, &ids, &count);
 	if (ret)
 		return ret;
 	scan->flows = malloc(WEIR_STORE_BLOCK_RECORDS * sizeof(*scan->flows));
 	if (!scan->flows)
-		return -ENOMEM;
-	pthread_rwlock_rdlock(&scan->store->lock);
-	count = scan->store->partition_count;
-	pthread_rwlock_unlock(&scan->store->lock);
+		ret = -ENOMEM;
 	for (unsigned i = 0; i < count && !ret; i++)
-		ret = scan_partition(scan, scan->backward ? count - 1 - i : i, after);
+		ret = scan_partition(scan, ids[scan->backward ? count - 1 - i : i], after);
 	free(scan->flows);
+	free(ids);
 	return ret;
 }
 

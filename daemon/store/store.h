@@ -127,6 +127,41 @@ int weir_store_next_segment(struct weir_store *store, uint64_t from, uint64_t *s
 /* Oldest segment held, 0 when none is. */
 int weir_store_oldest_segment(struct weir_store *store, uint64_t *seq);
 
+/* What is kept of the raw records. Whole partitions go, the oldest first; the newest stays. */
+struct weir_store_quota {
+	uint64_t keep_ns; /* no record younger than this goes for its age; 0: age does not matter */
+	uint64_t keep_bytes; /* of all partitions on the disk; 0: no bound */
+	/* What else must be so before records and segments go: they are summed up elsewhere, and
+	 * nobody waits for them. */
+	uint64_t release_block, release_segment;
+};
+/* In force with the next commit: partitions are ended often enough for @quota to work in
+ * small steps. Any thread. */
+void weir_store_set_quota(struct weir_store *store, const struct weir_store_quota *quota);
+
+struct weir_store_retained {
+	unsigned removed; /* partitions */
+	bool waiting; /* one more is due, but is not released */
+};
+/* Remove what is beyond @quota now. Any thread of the writer's process. Readers of what goes are not
+ * disturbed: they read to the end of the block, and are then told -ESTALE. */
+int weir_store_retain(struct weir_store *store, const struct weir_store_quota *quota,
+		      uint64_t now_ns, struct weir_store_retained *retained);
+
+/* What retention took away since creation: stored = held + expired, and blocks 1..last_block
+ * are those that are gone. u64s, on disk in this order. */
+struct weir_store_expired {
+	struct weir_totals totals;
+	uint64_t last_block;
+	uint64_t max_ns; /* latest end of a record that is gone */
+	uint64_t last_segment;
+	uint64_t partitions;
+};
+int weir_store_expired(struct weir_store *store, struct weir_store_expired *expired);
+/* The number of the last block up to the end of each partition, oldest first, malloc'ed (never NULL).
+ * A partition that is damaged ends where the one before it does. */
+int weir_store_ends(struct weir_store *store, uint64_t **blocks, unsigned *count);
+
 /* The last segment that master @name acknowledged; 0 for an unknown one. */
 int weir_store_get_cursor(struct weir_store *store, const char *name, uint64_t *seq);
 int weir_store_put_cursor(struct weir_store *store, const char *name, uint64_t seq);
