@@ -9,6 +9,7 @@ export LAB_KERNELS
 T ?=
 
 include tests/cluster/cluster.mk
+include tests/bench/bench.mk
 
 setup:
 	tests/setup

@@ -192,44 +192,6 @@ static void compare_sums(struct weir_intake *intake, const struct weir_store_sta
 		       (unsigned long long)sum.flows, (unsigned long long)state->stored.flows);
 }
 
-/* Whether some master has not acknowledged all of 1..@through, as far as its cursor tells. */
-static bool is_awaited(const struct weir_intake *intake, uint64_t through)
-{
-	const struct weir_node_config *config = &intake->node->config;
-
-	for (unsigned i = 0; i < config->masters; i++) {
-		uint64_t seq;
-
-		if (!weir_store_get_cursor(intake->node->store, config->master[i].name, &seq) &&
-		    seq < through)
-			return true;
-	}
-	return false;
-}
-
-static void keep_quota(struct weir_intake *intake)
-{
-	const struct weir_node_config *config = &intake->node->config;
-	uint64_t oldest, through;
-	bool losing;
-
-	if (!config->spool_segments || intake->last_segment <= config->spool_segments)
-		return;
-	through = intake->last_segment - config->spool_segments;
-	if (weir_store_oldest_segment(intake->node->store, &oldest) || !oldest || oldest > through)
-		return;
-	losing = is_awaited(intake, through);
-	if (losing && !intake->losing)
-		weir_log_warn("the spool of %" PRIu64 " segments is full: from segment %" PRIu64
-			      " on they are dropped before every master has them; \"weir nodes\" "
-			      "tells which is behind", config->spool_segments, oldest);
-	else if (!losing && intake->losing)
-		weir_log_info("every master has segment %" PRIu64 ", the last one dropped: no "
-			      "more are lost", through);
-	intake->losing = losing;
-	weir_store_drop_segments(intake->node->store, through);
-}
-
 static int write_segment(struct weir_intake *intake, const struct weir_store_state *state,
 			 uint64_t end_ns)
 {
@@ -269,6 +231,7 @@ static void notify(const struct weir_intake *intake)
 {
 	if (intake->node->segment_fd >= 0 && eventfd_write(intake->node->segment_fd, 1))
 		weir_log_debug("segment notification: %s", strerror(errno));
+	weir_keeper_wake();
 }
 
 /* The last try reached the disk after all: that segment covers what it covers, and what was
@@ -305,7 +268,6 @@ int weir_intake_close_interval(struct weir_intake *intake)
 	intake->last_segment++;
 	weir_summary_clear(intake->summary);
 	open_interval(intake, now);
-	keep_quota(intake);
 	notify(intake);
 	return 0;
 }

@@ -33,7 +33,6 @@ struct weir_intake {
 	/* When the last interval was closed, the module said that our instance is no more. */
 	bool kernel_gone;
 	bool sums_differ; /* reported */
-	bool losing; /* reported: the spool drops what a master still lacks */
 };
 
 /* Read where the store is, and rebuild the summary of what no segment covers. */

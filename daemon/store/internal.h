@@ -59,6 +59,7 @@ struct weir_store {
 	struct weir_store_identity identity;
 	int lock_fd; /* flock'ed; -1: read only */
 	struct weir_lmdb *state;
+	struct weir_lmdb *rollups; /* NULL: not there, or damaged */
 	_Atomic uint64_t dropped; /* segments 1..dropped are gone */
 	pthread_mutex_t lock;
 	pthread_cond_t released; /* a partition that drains has no reader left, or is done */
@@ -119,6 +120,9 @@ int weir_state_get_removing(struct weir_store *store, char **name);
 
 /* retention.c: at open, before partitions are taken in. */
 int weir_retention_finish(struct weir_store *store);
+
+/* rollup.c: make or open its environment. */
+int weir_rollup_open(struct weir_store *store);
 
 /* folder.c */
 char *weir_folder_path(const char *dir, const char *name); /* malloc'ed */

@@ -282,9 +282,9 @@ void weir_partition_make_room(struct weir_store *store)
 /* What is there first is open first: up to as many as may be. */
 void weir_partition_open_older(struct weir_store *store)
 {
-	for (unsigned i = store->partition_count - 1; i-- > 0;)
+	for (unsigned i = store->partition_count; i > 1; i--)
 		if (store->open_count >= store->open_max ||
-		    is_passing(open_it(store, store->partitions[i])))
+		    is_passing(open_it(store, store->partitions[i - 2])))
 			break;
 }
 

@@ -11,6 +11,7 @@
  *   partition.c  one environment a day or less, and who reads it
  *   newest.c     the one that is written
  *   retention.c  which ones go
+ *   rollup.c     minutes, hours and days
  *   txn.c        write
  *   read.c       state, segments, figures
  *   scan.c       read blocks
@@ -99,6 +100,8 @@ int weir_store_open(const char *dir, const struct weir_store_options *options,
 		ret = open_for_writing(new);
 	if (!ret)
 		ret = weir_state_open(new);
+	if (!ret)
+		ret = weir_rollup_open(new);
 	if (!ret && !options->read_only)
 		ret = weir_retention_finish(new);
 	if (!ret)
@@ -116,6 +119,7 @@ void weir_store_close(struct weir_store *store)
 	if (!store)
 		return;
 	weir_partition_unload(store);
+	weir_lmdb_close(store->rollups);
 	weir_lmdb_close(store->state);
 	if (store->lock_fd >= 0)
 		close(store->lock_fd);
