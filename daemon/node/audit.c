@@ -13,6 +13,7 @@
 
 #include "daemon/node/answer.h"
 #include "daemon/node/kernel.h"
+#include "daemon/node/position.h"
 #include "daemon/wire/convert.h"
 
 enum {
@@ -181,18 +182,22 @@ static int count_rest(struct weir_job *job, struct weir_node *node, struct weir_
 	return result;
 }
 
-/* stored = in segments + what came since. The second is counted from the records. */
+/* stored (and refused for lack of room) = in segments + what came since. The second is counted
+ * from the records. */
 static int audit_summary(struct weir_job *job, struct weir_node *node,
 			 const struct weir_store_state *was)
 {
 	struct weir_store_state now = *was, *state = &now;
-	struct weir_totals rest = {0};
+	struct weir_totals rest = {0}, sum, refused;
 	struct check check;
 	int result = count_rest(job, node, &now, &rest);
 
 	if (result == -ECANCELED)
 		return result;
-	check_open(&check, node, "summary", "stored", &state->stored,
+	sum = state->stored;
+	refused = weir_position_refused(&state->position);
+	weir_totals_add(&sum, &refused);
+	check_open(&check, node, "summary", refused.flows ? "stored + refused" : "stored", &sum,
 		   "in segments + since the last one");
 	if (result)
 		snprintf(check.note, sizeof(check.note), "reading the store: %s", strerror(-result));

@@ -61,6 +61,7 @@ struct weir_node {
 	int segment_fd; /* eventfd: ingest adds 1 for each segment committed */
 	atomic_bool stopping;
 	atomic_int store_error; /* not 0: the disk is full or fails (negative errno), ingest waits */
+	atomic_bool refusing; /* there is no room for records: they are summed up and not stored */
 	atomic_bool attached; /* the kernel's stream is ours */
 };
 

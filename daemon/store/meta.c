@@ -28,7 +28,7 @@ struct stored {
 };
 
 /* The order of members is the order on disk. */
-_Static_assert(sizeof(struct weir_store_position) == 27 * 8, "append only, u64s only");
+_Static_assert(sizeof(struct weir_store_position) == 32 * 8, "append only, u64s only");
 _Static_assert(offsetof(struct weir_store_summed, hash) == 6 * 8, "append only after the hash");
 _Static_assert(sizeof(struct weir_store_summed) == 6 * 8 + 32, "append only");
 

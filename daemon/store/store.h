@@ -54,11 +54,13 @@ struct weir_store_position {
 	uint64_t missing_batches; /* known to be lost between kernel and store, ever */
 	struct weir_totals missing; /* of this instance: what they held, as far as NUMBERED told */
 	uint64_t instances; /* how many instances were seen */
-	struct weir_totals refused; /* records not stored because the disk was full, if configured to drop */
+	struct weir_totals refused; /* of this instance: summed up but not stored, for lack of room */
 	struct weir_totals missing_before; /* of all earlier instances */
 	uint64_t ended; /* 1: the instance said that it is over, and what it had numbered */
 	uint64_t instances_unfinished; /* gave way to another without that word: nobody knows */
 	struct weir_totals lost; /* what got no number, of all instances that ended */
+	struct weir_totals refused_before; /* of all earlier instances */
+	uint64_t refused_first_ns, refused_last_ns; /* when that was, first and last; 0: never */
 };
 enum {
 	WEIR_STORE_BLOCK_RECORDS = 65536, /* in one block, at most */
@@ -105,6 +107,11 @@ int weir_store_state(struct weir_store *store, struct weir_store_state *state);
 /* Starts in the partition of the UTC day of @now_ns, or in the newest one there
  * is if that is later (the clock was set back). */
 int weir_store_begin(struct weir_store *store, uint64_t now_ns, struct weir_store_txn **txn);
+/* The same for what is written although less than min_free_bytes is free: that is the reserve for it. */
+int weir_store_begin_reserved(struct weir_store *store, uint64_t now_ns,
+			      struct weir_store_txn **txn);
+/* Whether @bytes are free above min_free_bytes. */
+bool weir_store_has_room(const struct weir_store *store, uint64_t bytes);
 /* Append @count records as one block (1 .. 65536). */
 int weir_store_put_block(struct weir_store_txn *txn, const struct weir_flow *flows, size_t count);
 int weir_store_put_position(struct weir_store_txn *txn, const struct weir_store_position *position);
