@@ -35,6 +35,12 @@ static bool same_rest(const struct weir_node_config *a, const struct weir_node_c
 {
 	return same_text(a->name, b->name) && same_text(a->state, b->state) &&
 	       same_text(a->socket, b->socket) && same_text(a->when_full, b->when_full) &&
+	       same_text(a->site, b->site) && same_text(a->query_spill_folder, b->query_spill_folder) &&
+	       a->query_threads == b->query_threads &&
+	       a->query_memory_bytes == b->query_memory_bytes &&
+	       a->query_memory_total_bytes == b->query_memory_total_bytes &&
+	       a->query_spill_bytes == b->query_spill_bytes &&
+	       a->query_timeout_ns == b->query_timeout_ns &&
 	       a->interval_ns == b->interval_ns && a->commit_ns == b->commit_ns &&
 	       a->min_free_bytes == b->min_free_bytes && a->summary_top == b->summary_top &&
 	       a->rollup_top == b->rollup_top && a->configure_kernel == b->configure_kernel &&

@@ -86,6 +86,13 @@ struct weir_meta_base {
 	struct weir_totals stored; /* before it */
 };
 
+/* What was stored in the partition and could not be read any more when it was repaired. On disk as
+ * u64s in this order; absent: nothing. */
+struct weir_meta_damaged {
+	uint64_t blocks; /* that its index still named */
+	struct weir_totals totals;
+};
+
 /* Of one block. On disk as u64s in this order. */
 struct weir_meta_times {
 	uint64_t min_ns, max_ns, records;
