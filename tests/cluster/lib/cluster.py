@@ -87,7 +87,7 @@ class Daemon:
 
 
 class Cluster:
-    def __init__(self, nodes=2, batches=1500, rate=400, master_state=None, min_free="1M"):
+    def __init__(self, nodes=2, batches=1500, rate=400, master_state=None, min_free="1M", node_more=""):
         for program in (WEIR, MASTER, SIMNODE):
             if not os.access(program, os.X_OK):
                 skip(f"{program} is not built (make cluster-programs)")
@@ -96,6 +96,7 @@ class Cluster:
         self.port = free_port()
         self.socket = f"{self.folder}/master.sock"
         self.batches = batches
+        self.node_more = node_more  # lines for [node]
         self.failed = True
         conf = self.write("master.conf", f"""
             [master]
@@ -122,6 +123,7 @@ class Cluster:
             socket = {self.folder}/{name}.sock
             interval = 1s
             min_free = 1M
+            {self.node_more}
 
             [master it]
             address = 127.0.0.1:{self.port}
