@@ -9,6 +9,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,6 +34,16 @@ int weir_folder_sync(const char *path)
 	ret = fsync(fd) ? -errno : 0;
 	close(fd);
 	return ret;
+}
+
+int weir_folder_sync_parent(const char *path)
+{
+	char *copy = strdup(path);
+	int ret = copy ? weir_folder_sync(dirname(copy)) : -ENOMEM;
+
+	free(copy);
+	/* A folder that may be entered but not read cannot be synced by us, nor used better. */
+	return ret == -EACCES ? 0 : ret;
 }
 
 /* Remove a flat folder; best effort. */

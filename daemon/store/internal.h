@@ -96,6 +96,8 @@ int weir_state_open(struct weir_store *store);
 /* folder.c */
 char *weir_folder_path(const char *dir, const char *name); /* malloc'ed */
 int weir_folder_sync(const char *path);
+/* That @path itself is there is durable when this returns 0. */
+int weir_folder_sync_parent(const char *path);
 /* Make folder @dir/@name complete or not at all: @fill works in "@name.new". */
 typedef int weir_folder_fill(struct weir_store *store, const char *path);
 int weir_folder_create(struct weir_store *store, const char *name, weir_folder_fill *fill);
