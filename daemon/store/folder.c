@@ -46,8 +46,7 @@ int weir_folder_sync_parent(const char *path)
 	return ret == -EACCES ? 0 : ret;
 }
 
-/* Remove a flat folder; best effort. */
-static void discard(const char *path)
+void weir_folder_discard(const char *path)
 {
 	DIR *dir = opendir(path);
 	struct dirent *entry;
@@ -70,14 +69,14 @@ int weir_folder_create(struct weir_store *store, const char *name, weir_folder_f
 		free(path);
 		return ret;
 	}
-	discard(new);
+	weir_folder_discard(new);
 	ret = mkdir(new, 0700) ? -errno : fill(store, new);
 	if (!ret)
 		ret = weir_folder_sync(new);
 	if (!ret)
 		ret = rename(new, path) ? -errno : weir_folder_sync(store->dir);
 	else
-		discard(new);
+		weir_folder_discard(new);
 	free(new);
 	free(path);
 	return ret;
@@ -98,7 +97,7 @@ void weir_folder_clean(const char *dir)
 			continue;
 		path = weir_folder_path(dir, entry->d_name);
 		if (path)
-			discard(path);
+			weir_folder_discard(path);
 		free(path);
 	}
 	closedir(folder);

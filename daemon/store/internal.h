@@ -85,7 +85,12 @@ int weir_meta_get(struct weir_lmdb_txn *txn, unsigned db, const char *key, void 
 void weir_meta_encode(const void *u64s, size_t bytes, void *to);
 void weir_meta_decode(const void *from, size_t from_bytes, void *u64s, size_t bytes);
 int weir_meta_put_state(struct weir_lmdb_txn *txn, const struct weir_store_state *state);
+/* -EBADMSG: something is missing, or not what was written. */
 int weir_meta_get_state(struct weir_lmdb_txn *txn, struct weir_store_state *state);
+/* Of one of its keys. -ENOENT: @key is none of them. */
+int weir_meta_decode_state(const char *key, const void *data, size_t bytes,
+			   struct weir_store_state *state);
+uint64_t weir_meta_sum_state(const struct weir_store_state *state);
 int weir_meta_put_format(struct weir_lmdb_txn *txn, unsigned db);
 /* -ENOTSUP: @path was written by a later version (logged). */
 int weir_meta_check_format(struct weir_lmdb_txn *txn, unsigned db, const char *path);
@@ -98,6 +103,8 @@ char *weir_folder_path(const char *dir, const char *name); /* malloc'ed */
 int weir_folder_sync(const char *path);
 /* That @path itself is there is durable when this returns 0. */
 int weir_folder_sync_parent(const char *path);
+/* Remove a flat folder, as far as that goes. */
+void weir_folder_discard(const char *path);
 /* Make folder @dir/@name complete or not at all: @fill works in "@name.new". */
 typedef int weir_folder_fill(struct weir_store *store, const char *path);
 int weir_folder_create(struct weir_store *store, const char *name, weir_folder_fill *fill);
