@@ -91,7 +91,7 @@ int weir_folder_remove(const char *dir, const char *name)
 	if (path && asprintf(&old, "%s.old", path) >= 0) {
 		ret = rename(path, old) ? -errno : weir_folder_sync(dir);
 		if (!ret)
-			discard(old);
+			weir_folder_discard(old);
 		free(old);
 	}
 	free(path);

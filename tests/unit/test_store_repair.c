@@ -136,11 +136,13 @@ START_TEST(test_block)
 	ck_assert_int_ne(stat(path, &status), 0);
 	result = repair(false);
 	ck_assert_uint_eq(result.lost_blocks, 1);
-	ck_assert_uint_eq(result.lost_records, 200 + PUTS + 2);
-	ck_assert_uint_eq(result.damaged.flows, 200 + PUTS + 2);
+	ck_assert_uint_ge(result.lost_records, 200 + PUTS);
+	ck_assert_uint_lt(result.lost_records, 200 + 2 * PUTS);
+	ck_assert_uint_eq(result.damaged.flows, result.lost_records);
 	ck_assert_uint_eq(dry.damaged.flows, result.damaged.flows);
 	ck_assert(!result.new_epoch);
-	snprintf(path, sizeof(path), "%s/damaged/20241005-1/block-9", dir);
+	snprintf(path, sizeof(path), "%s/damaged/20241005-1/block-%" PRIu64, dir,
+		 result.lost_records - 200 + 1);
 	ck_assert_int_eq(stat(path, &status), 0);
 	state = open_and_go_on("a block");
 	ck_assert_uint_eq(state.position.seq, DAYS * PUTS);
