@@ -90,8 +90,13 @@ $(BUILD)/san/libcli.a: $(call parts,$(BUILD)/san,$(CLI_SOURCES))
 	@mkdir -p $(@D)
 	@rm -f $@
 	$(AR) rcs $@ $^
-SAN_ARCHIVES := $(BUILD)/san/libbench.a $(BUILD)/san/libcli.a $(BUILD)/san/libnode.a \
-		$(BUILD)/san/libmaster.a $(BUILD)/san/libweir.a
+# The queries a second time, for tests of the engine.
+$(BUILD)/san/libnaive.a: $(patsubst %,$(BUILD)/san/tests/unit/%.o,naive naive_pairs random_query)
+	@mkdir -p $(@D)
+	@rm -f $@
+	$(AR) rcs $@ $^
+SAN_ARCHIVES := $(BUILD)/san/libnaive.a $(BUILD)/san/libbench.a $(BUILD)/san/libcli.a \
+		$(BUILD)/san/libnode.a $(BUILD)/san/libmaster.a $(BUILD)/san/libweir.a
 
 # The module's pure parts, built in user space with tests/kshim/ for the kernel's headers.
 KMOD_OBJECTS := $(patsubst %,$(BUILD)/san/kmod/%.o,dissect cache log ledger)
