@@ -17,6 +17,7 @@
 #include <stdatomic.h>
 
 #include "daemon/store/lmdb.h"
+#include "daemon/store/replaced.h"
 #include "daemon/store/store.h"
 
 enum {
@@ -45,6 +46,8 @@ struct weir_store {
 	int lock_fd; /* flock'ed; -1: read only */
 	struct weir_lmdb *state;
 	_Atomic uint64_t dropped; /* segments 1..dropped are gone */
+	struct weir_replaced *replaced; /* what plans that are alive may still ask for */
+	struct weir_merge *merge; /* the writer's; NULL: read only */
 	pthread_rwlock_t lock;
 	struct weir_partition *partitions; /* oldest first; under lock */
 	unsigned partition_count;
@@ -62,6 +65,15 @@ struct weir_meta_times {
 	uint64_t min_ns, max_ns, records;
 };
 
+/* txn.c: the one write transaction. */
+struct weir_store_txn {
+	struct weir_store *store;
+	struct weir_lmdb_txn lmdb;
+	struct weir_store_state state;
+	struct weir_meta_held held;
+	uint64_t bytes; /* what the commit will write, roughly */
+};
+
 /* meta.c: structs made of u64s, little endian on disk, may grow at the end. */
 int weir_meta_put(struct weir_lmdb_txn *txn, unsigned db, const char *key, const void *u64s,
 		  size_t bytes);
@@ -77,6 +89,10 @@ int weir_meta_check_format(struct weir_lmdb_txn *txn, unsigned db, const char *p
 
 /* state.c: the environment "state". */
 int weir_state_open(struct weir_store *store);
+
+/* merge.c */
+int weir_merge_new(struct weir_merge **merge);
+void weir_merge_free(struct weir_merge *merge);
 
 /* folder.c */
 char *weir_folder_path(const char *dir, const char *name); /* malloc'ed */

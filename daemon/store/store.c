@@ -103,7 +103,10 @@ int weir_store_open(const char *dir, const struct weir_store_options *options,
 		free(new);
 		return ret;
 	}
-	if (!options->read_only)
+	ret = weir_replaced_new(&new->replaced);
+	if (!ret && !options->read_only)
+		ret = weir_merge_new(&new->merge);
+	if (!ret && !options->read_only)
 		ret = open_for_writing(new);
 	if (!ret)
 		ret = weir_state_open(new);
@@ -123,6 +126,8 @@ void weir_store_close(struct weir_store *store)
 		return;
 	weir_partition_unload(store);
 	weir_lmdb_close(store->state);
+	weir_merge_free(store->merge);
+	weir_replaced_free(store->replaced);
 	if (store->lock_fd >= 0)
 		close(store->lock_fd);
 	pthread_rwlock_destroy(&store->lock);
