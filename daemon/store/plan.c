@@ -8,7 +8,6 @@
  */
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "daemon/common/log.h"
 #include "daemon/store/internal.h"
@@ -18,29 +17,21 @@ struct plan {
 	struct weir_store *store;
 	uint64_t from_ns, to_ns;
 	uint64_t after; /* block number */
-	struct weir_store_block *blocks; /* one more, before the first, holds a struct head */
+	struct weir_store_block *blocks;
 	size_t count, room;
 	uint64_t damaged;
 };
-
-/* What a plan is besides its blocks. */
-struct head {
-	struct weir_replaced_plan *mark;
-};
-
-_Static_assert(sizeof(struct head) <= sizeof(struct weir_store_block), "fits before the first");
 
 static int append(struct plan *plan, unsigned partition, uint64_t number,
 		  const struct weir_meta_times *times)
 {
 	if (plan->count == plan->room) {
 		size_t room = plan->room ? 2 * plan->room : 64;
-		struct weir_store_block *start = plan->blocks ? plan->blocks - 1 : NULL;
-		struct weir_store_block *grown = reallocarray(start, room + 1, sizeof(*grown));
+		struct weir_store_block *grown = reallocarray(plan->blocks, room, sizeof(*grown));
 
 		if (!grown)
 			return -ENOMEM;
-		plan->blocks = grown + 1;
+		plan->blocks = grown;
 		plan->room = room;
 	}
 	plan->blocks[plan->count++] = (struct weir_store_block){.partition = partition,
@@ -109,29 +100,22 @@ static int read_indexes(struct plan *plan)
 	return ret;
 }
 
-static void free_plan(struct weir_store *store, struct weir_store_block *blocks,
-		      struct weir_replaced_plan *mark)
-{
-	weir_replaced_end_plan(store->replaced, mark);
-	if (blocks)
-		free(blocks - 1);
-}
-
 static int make(struct plan *plan, struct weir_store_block **blocks, size_t *count,
 		uint64_t *damaged)
 {
-	struct weir_replaced_plan *mark = weir_replaced_begin_plan(plan->store->replaced);
-	struct head head = {mark};
+	struct weir_replaced *replaced = plan->store->replaced;
+	struct weir_replaced_plan *mark = weir_replaced_begin_plan(replaced);
 	int ret = mark ? read_indexes(plan) : -ENOMEM;
 
-	if (mark && (ret || !plan->count)) {
-		free_plan(plan->store, plan->blocks, mark);
+	if (ret || !plan->count) {
+		weir_replaced_end_plan(replaced, mark);
+		free(plan->blocks);
 		plan->blocks = NULL;
+	} else {
+		weir_replaced_name_plan(replaced, mark, plan->blocks);
 	}
 	if (ret)
 		return ret;
-	if (plan->count)
-		memcpy(plan->blocks - 1, &head, sizeof(head));
 	*blocks = plan->blocks;
 	*count = plan->count;
 	if (damaged)
@@ -141,12 +125,10 @@ static int make(struct plan *plan, struct weir_store_block **blocks, size_t *cou
 
 void weir_store_plan_free(struct weir_store *store, struct weir_store_block *blocks)
 {
-	struct head head;
-
-	if (!blocks)
-		return;
-	memcpy(&head, blocks - 1, sizeof(head));
-	free_plan(store, blocks, head.mark);
+	if (blocks)
+		weir_replaced_end_plan(store->replaced,
+				       weir_replaced_find_plan(store->replaced, blocks));
+	free(blocks);
 }
 
 int weir_store_plan(struct weir_store *store, uint64_t from_ns, uint64_t to_ns,

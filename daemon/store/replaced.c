@@ -17,6 +17,7 @@
 struct weir_replaced_plan {
 	struct weir_replaced_plan *next;
 	uint64_t merges; /* when it began */
+	const void *blocks; /* its name; NULL: being made */
 };
 
 struct copy {
@@ -92,6 +93,7 @@ struct weir_replaced_plan *weir_replaced_begin_plan(struct weir_replaced *replac
 	if (!plan)
 		return NULL;
 	pthread_mutex_lock(&replaced->lock);
+	plan->blocks = NULL;
 	plan->merges = replaced->merges;
 	plan->next = replaced->plans;
 	replaced->plans = plan;
@@ -110,10 +112,32 @@ static void drop_unneeded(struct weir_replaced *replaced)
 	drop(replaced, oldest);
 }
 
+void weir_replaced_name_plan(struct weir_replaced *replaced, struct weir_replaced_plan *plan,
+			     const void *blocks)
+{
+	pthread_mutex_lock(&replaced->lock);
+	plan->blocks = blocks;
+	pthread_mutex_unlock(&replaced->lock);
+}
+
+struct weir_replaced_plan *weir_replaced_find_plan(struct weir_replaced *replaced,
+						   const void *blocks)
+{
+	struct weir_replaced_plan *plan;
+
+	pthread_mutex_lock(&replaced->lock);
+	for (plan = replaced->plans; plan && plan->blocks != blocks; plan = plan->next)
+		;
+	pthread_mutex_unlock(&replaced->lock);
+	return plan;
+}
+
 void weir_replaced_end_plan(struct weir_replaced *replaced, struct weir_replaced_plan *plan)
 {
 	struct weir_replaced_plan **at = &replaced->plans;
 
+	if (!plan)
+		return;
 	pthread_mutex_lock(&replaced->lock);
 	while (*at != plan)
 		at = &(*at)->next;

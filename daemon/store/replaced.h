@@ -27,6 +27,12 @@ void weir_replaced_free(struct weir_replaced *replaced);
 
 /* Before the plan reads the first index. NULL: no memory. */
 struct weir_replaced_plan *weir_replaced_begin_plan(struct weir_replaced *replaced);
+/* Once it is made: @blocks is what its user has of it. */
+void weir_replaced_name_plan(struct weir_replaced *replaced, struct weir_replaced_plan *plan,
+			     const void *blocks);
+struct weir_replaced_plan *weir_replaced_find_plan(struct weir_replaced *replaced,
+						   const void *blocks);
+/* @plan may be NULL. */
 void weir_replaced_end_plan(struct weir_replaced *replaced, struct weir_replaced_plan *plan);
 /* Block @number as it was with @records, for a plan that is alive, and valid as long as that. */
 bool weir_replaced_find(struct weir_replaced *replaced, uint64_t number, uint32_t records,
