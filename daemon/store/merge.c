@@ -49,15 +49,16 @@ struct small {
 
 /* What is known of the newest partition. */
 struct known {
-	char partition[WEIR_STORE_PARTITION_NAME];
+	uint32_t partition; /* its id; 0: none */
 	uint64_t next; /* block to look at */
 	unsigned count;
 	struct small small[SMALL_MAX];
 };
 
-struct weir_merge {
+struct weir_store_merge {
 	struct known known;
 	struct weir_block_reader *reader;
+	struct weir_block_writer *writer; /* made when it is first wanted: 10 MB */
 };
 
 /* One call. */
@@ -69,9 +70,9 @@ struct work {
 	bool more;
 };
 
-int weir_merge_new(struct weir_merge **merge)
+int weir_store_merge_new(struct weir_store_merge **merge)
 {
-	struct weir_merge *new = calloc(1, sizeof(*new));
+	struct weir_store_merge *new = calloc(1, sizeof(*new));
 	int ret;
 
 	if (!new)
@@ -84,11 +85,12 @@ int weir_merge_new(struct weir_merge **merge)
 	return ret;
 }
 
-void weir_merge_free(struct weir_merge *merge)
+void weir_store_merge_free(struct weir_store_merge *merge)
 {
 	if (!merge)
 		return;
 	weir_block_reader_free(merge->reader);
+	weir_block_writer_free(merge->writer);
 	free(merge);
 }
 
@@ -144,19 +146,31 @@ static int read_block(struct work *work, const struct small *small, struct weir_
 	return ret == -ENOENT ? -EBADMSG : ret;
 }
 
+/* There is time: these are packed as tightly as can be. */
+static int write_block(struct weir_store_merge *merge, const struct weir_flow *flows, size_t records,
+		       uint8_t **block, size_t *bytes, struct weir_block_times *span)
+{
+	int ret = 0;
+
+	if (!merge->writer)
+		ret = weir_block_writer_new(WEIR_BLOCK_LEVEL_COLD, &merge->writer);
+	return ret ? ret : weir_block_write(merge->writer, flows, records, block, bytes, span);
+}
+
 static int replace(struct work *work, const struct small *run, unsigned length,
 		   const struct weir_flow *flows, size_t records)
 {
 	uint64_t number = run[length - 1].number;
 	struct weir_lmdb_txn *lmdb = &work->txn->lmdb;
-	size_t bytes = weir_block_bytes(records);
 	struct weir_block_times span;
 	struct weir_meta_times times;
-	uint8_t packed[sizeof(times)], *block = malloc(bytes);
+	uint8_t packed[sizeof(times)], *block;
+	size_t bytes;
+	int ret = write_block(work->store->merge, flows, records, &block, &bytes, &span);
 
-	if (!block)
-		return -ENOMEM;
-	weir_block_encode(number, flows, records, block, &span);
+	if (ret)
+		return ret;
+	weir_block_seal(number, block, bytes);
 	times = (struct weir_meta_times){span.min_ns, span.max_ns, records};
 	weir_meta_encode(&times, sizeof(times), packed);
 	for (unsigned i = 0; i < length; i++) {
@@ -165,7 +179,6 @@ static int replace(struct work *work, const struct small *run, unsigned length,
 	}
 	weir_lmdb_put_number(lmdb, WEIR_DB_BLOCKS, number, block, bytes);
 	weir_lmdb_put_number(lmdb, WEIR_DB_TIMES, number, packed, sizeof(packed));
-	free(block);
 	work->txn->held.blocks -= length - 1;
 	work->txn->bytes += bytes;
 	return lmdb->error;
@@ -255,14 +268,15 @@ static int look(struct work *work)
 
 static void begin_known(struct work *work)
 {
-	const struct weir_store *store = work->store;
-	const char *newest = store->partitions[store->partition_count - 1].name;
+	struct weir_store *store = work->store;
+	uint32_t newest;
 
+	pthread_mutex_lock(&store->lock);
+	newest = store->partitions[store->partition_count - 1]->id;
+	pthread_mutex_unlock(&store->lock);
 	work->known = store->merge->known;
-	if (strcmp(work->known.partition, newest)) {
-		memset(&work->known, 0, sizeof(work->known));
-		strcpy(work->known.partition, newest);
-	}
+	if (work->known.partition != newest)
+		work->known = (struct known){.partition = newest};
 }
 
 static int merge(struct weir_store *store, uint64_t now_ns)
