@@ -359,29 +359,33 @@ static void take_event(struct ingest *in, const struct weir_kernel_event *event)
 			      event->seq, event->instance);
 }
 
-static void drain(struct ingest *in)
+/* Returns whether anything was there. */
+static bool drain(struct ingest *in)
 {
 	struct weir_kernel_event event;
+	bool any = false;
 
 	for (unsigned i = 0; i < DRAIN_MAX && !in->over; i++) {
 		int ret;
 
 		/* Never take what a failing commit would leave no room for. */
 		if (is_full(in) && !save(in))
-			return;
+			return any;
 		ret = in->ops->receive(in->kernel, &event);
 		if (ret == -EAGAIN || ret == -EINTR) {
 			in->over |= in->gone;
-			return;
+			return any;
 		}
 		if (ret) {
 			weir_log_warn("reading from the kernel: %s; subscribing again",
 				      strerror(-ret));
 			in->over = true;
-			return;
+			return any;
 		}
 		take_event(in, &event);
+		any = true;
 	}
+	return any;
 }
 
 static uint64_t next_deadline(const struct ingest *in)
@@ -447,9 +451,7 @@ static void step(struct ingest *in)
 		detach(in);
 	if (!in->kernel && now >= in->retry_at && save(in))
 		attach(in);
-	if (wait_for_work(in))
-		drain(in);
-	else if (in->merging)
+	if (!(wait_for_work(in) && drain(in)) && in->merging && is_storing(in))
 		merge(in);
 }
 
