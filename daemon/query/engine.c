@@ -156,7 +156,7 @@ void weir_engine_close(struct weir_engine *engine)
 	if (e->threads)
 		weir_governor_leave(e->query->governor, e->threads, e->memory_bytes);
 	free(e->workers);
-	free(e->blocks);
+	weir_store_plan_free(e->store, e->blocks);
 	pthread_cond_destroy(&e->wake);
 	pthread_mutex_destroy(&e->lock);
 	e->result->total_ns = weir_engine_ns() - e->began_ns;
