@@ -281,6 +281,7 @@ static void make_test(struct expression *e)
 								language_make_number,
 								language_make_number,
 								language_make_port,
+								language_make_repeated_port,
 								make_interface,
 								make_flags,
 								make_word};

@@ -50,5 +50,6 @@ void language_make_repeated(struct expression *e); /* "(src host A or B)" */
 void language_make_mac(struct expression *e);
 void language_make_number(struct expression *e);
 void language_make_port(struct expression *e);
+void language_make_repeated_port(struct expression *e); /* "(udp dst port A or B)" */
 
 #endif

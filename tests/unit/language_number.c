@@ -218,3 +218,26 @@ void language_make_port(struct expression *e)
 						low, high))
 			    << i;
 }
+
+/* tcpdump's "(udp dst port A or B)". */
+void language_make_repeated_port(struct expression *e)
+{
+	unsigned a = language_flows[language_up_to(LANGUAGE_FLOWS)].src_port;
+	unsigned b = language_flows[language_up_to(LANGUAGE_FLOWS)].dst_port;
+	bool udp = language_up_to(2), either = language_up_to(2);
+	enum end end;
+
+	language_say(e, "(%s", udp ? "udp " : "");
+	end = language_say_end(e);
+	language_say(e, "port %u %s %u)", a, either ? "or" : "and", b);
+	for (unsigned i = 0; i < LANGUAGE_FLOWS; i++) {
+		const struct weir_flow *f = &language_flows[i];
+		bool first = language_combine(end, port_passes(f, f->src_port, "", a, a),
+					      port_passes(f, f->dst_port, "", a, a));
+		bool second = language_combine(end, port_passes(f, f->src_port, "", b, b),
+					       port_passes(f, f->dst_port, "", b, b));
+		bool holds = either ? first || second : first && second;
+
+		e->holds |= (uint64_t)(holds && (!udp || f->protocol == 17)) << i;
+	}
+}
