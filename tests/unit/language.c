@@ -165,13 +165,20 @@ static void make_interface(struct expression *e)
 		    {"in [1, eth0]", 5 << 1},
 		    {"lan*", 0},
 		    {"*", 7 << 3},
-		    {"0", 1}};
+		    {"0", 1},
+		    {"!= 0", 0x3e},
+		    {"ge 4", 0x30},
+		    {"< 3", 7},
+		    {"= eth0", 1 << 3},
+		    {"!= eth0", 0x3f & ~(1 << 3)},
+		    {"ne eth*", 0x3f & ~(3 << 3)},
+		    {"!= {eth0 4 wan*}", 0x3f & ~(7 << 3)}};
 	unsigned row = language_up_to(sizeof(rows) / sizeof(rows[0])), which = language_up_to(3);
 
 	language_say(e, "%s%s %s",
-		     which == 0	  ? "in "
-		     : which == 1 ? "out "
-				  : "",
+		     which == 2 ? ""
+		     : which	? "out "
+				: "in ",
 		     ONE_OF("if", "iface", "interface", "on"), rows[row].text);
 	for (unsigned i = 0; i < LANGUAGE_FLOWS; i++) {
 		bool in = rows[row].bits >> language_flows[i].in_ifindex & 1;
