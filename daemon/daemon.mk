@@ -90,8 +90,9 @@ $(BUILD)/san/libcli.a: $(call parts,$(BUILD)/san,$(CLI_SOURCES))
 	@mkdir -p $(@D)
 	@rm -f $@
 	$(AR) rcs $@ $^
-# The queries a second time, for tests of the engine.
-$(BUILD)/san/libnaive.a: $(patsubst %,$(BUILD)/san/tests/unit/%.o,naive naive_pairs random_query)
+# The queries and the filter language a second time, for tests of the engine.
+$(BUILD)/san/libnaive.a: $(patsubst %,$(BUILD)/san/tests/unit/%.o,naive naive_pairs random_query language \
+			   language_address language_number)
 	@mkdir -p $(@D)
 	@rm -f $@
 	$(AR) rcs $@ $^
