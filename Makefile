@@ -16,6 +16,7 @@ help:
 	@echo 'make install     programs, man pages, units; module source for DKMS   [DESTDIR=]'
 	@echo 'make dkms        add, build and install the module with DKMS (root)'
 	@echo 'make lab-shell   a shell in a booted lab kernel, weir.ko loaded'
+	@echo 'make bench-store what ingest costs, beside nfcapd on the same records'
 	@echo 'make lint        checkpatch, sparse, shellcheck'
 	@echo 'make clean'
 

@@ -10,6 +10,7 @@ T ?=
 
 include tests/cluster/cluster.mk
 include tests/bench/bench.mk
+include tests/bench/store.mk
 
 setup:
 	tests/setup

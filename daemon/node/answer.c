@@ -28,7 +28,6 @@ static bool prepare(struct weir_job *job, const Weir__Wire__Ask *ask, struct wei
 	memset(query, 0, sizeof(*query));
 	query->from_ns = ask->from_ns;
 	query->to_ns = ask->to_ns ? ask->to_ns : UINT64_MAX;
-	query->limit = ask->limit;
 	query->cancel = weir_job_cancelled(job);
 	*filter = NULL;
 	if (!*ask->filter)
@@ -51,16 +50,11 @@ static void finish(struct weir_job *job, const Weir__Wire__Ask *ask, int result,
 		weir_job_fail(job, result, 0, "cancelled");
 		return;
 	}
-	if (result == -E2BIG && ask->verb == WEIR__WIRE__VERB__VERB_FLOWS) {
-		weir_job_fail(job, result, 0,
-			      "at most %u flows can be sorted by time; ask for fewer, or without "
-			      "a limit", WEIR_QUERY_LIMIT_MAX);
-		return;
-	}
 	if (result == -E2BIG) {
 		weir_job_fail(job, result, 0,
-			      "more than %u groups; ask for fewer fields, a shorter time, or filter",
-			      WEIR_ANSWER_GROUPS_MAX);
+			      "%s do not fit into %llu MiB; ask for fewer fields, a shorter time, "
+			      "or filter", figures->bound,
+			      (unsigned long long)(figures->bound_bytes >> 20));
 		return;
 	}
 	if (result) {
@@ -136,6 +130,9 @@ static int add_flow(void *arg, const struct weir_flow *flow)
 
 static void answer_flows(struct weir_job *job, const Weir__Wire__Ask *ask, struct weir_node *node)
 {
+	const struct weir_list order = {.limit = ask->limit,
+					.order = ask->limit ? WEIR_LIST_BY_END :
+							      WEIR_LIST_AS_FOUND};
 	struct weir_query_result figures = {0};
 	struct weir_filter *filter;
 	struct weir_query query;
@@ -147,7 +144,7 @@ static void answer_flows(struct weir_job *job, const Weir__Wire__Ask *ask, struc
 	list = calloc(1, sizeof(*list));
 	if (list) {
 		list->job = job;
-		result = weir_query_list(node->store, &query, add_flow, list, &figures);
+		result = weir_query_list(node->store, &query, &order, add_flow, list, &figures);
 		if (result == 0)
 			result = send_flows(list);
 	}
@@ -156,94 +153,106 @@ static void answer_flows(struct weir_job *job, const Weir__Wire__Ask *ask, struc
 	weir_filter_free(filter);
 }
 
+/* Groups on their way out, in parts. What was left out goes with the last of them. */
 struct lines {
+	struct weir_job *job;
+	unsigned key_bytes, count;
+	bool exact;
+	uint8_t key[LINES_A_PART][WEIR_FIELDS_KEY_MAX];
 	Weir__Wire__Line line[LINES_A_PART];
 	Weir__Wire__Totals low[LINES_A_PART];
 	Weir__Wire__Line *pointer[LINES_A_PART];
 };
 
-static int send_lines(struct weir_job *job, struct lines *lines, const struct weir_group *groups,
-		      size_t count, unsigned key_bytes, const struct weir_rest *rest, bool exact)
+static int send_lines(struct lines *lines, const struct weir_query_rest *rest)
 {
 	Weir__Wire__Part part = WEIR__WIRE__PART__INIT;
 	Weir__Wire__Top top = WEIR__WIRE__TOP__INIT;
 	Weir__Wire__Totals rest_totals;
 
-	for (size_t i = 0; i < count; i++) {
-		weir__wire__line__init(&lines->line[i]);
-		weir_convert_totals_put(&lines->low[i], &groups[i].totals);
-		lines->line[i].key.data = (uint8_t *)groups[i].key;
-		lines->line[i].key.len = key_bytes;
-		lines->line[i].low = &lines->low[i];
-		lines->pointer[i] = &lines->line[i];
-	}
-	top.n_lines = count;
+	top.n_lines = lines->count;
 	top.lines = lines->pointer;
-	top.exact = exact;
-	top.lower_bounds_only = !exact;
+	top.exact = lines->exact;
+	top.lower_bounds_only = !lines->exact;
 	if (rest) {
-		top.rest_groups_exact = exact;
-		weir_convert_totals_put(&rest_totals, &rest->totals);
+		const struct weir_totals totals = {rest->value[WEIR_BY_FLOWS],
+						   rest->value[WEIR_BY_PACKETS],
+						   rest->value[WEIR_BY_BYTES]};
+
+		top.rest_groups_exact = lines->exact;
+		weir_convert_totals_put(&rest_totals, &totals);
 		top.rest_groups = rest->groups;
 		top.rest = &rest_totals;
 	}
 	part.top = &top;
-	return weir_job_part(job, &part);
+	lines->count = 0;
+	return weir_job_part(lines->job, &part);
 }
 
-/* All lines in order; what was left out goes with the last of them. */
-static int send_top(struct weir_job *job, const struct weir_aggregate *aggregate,
-		    unsigned key_bytes, enum weir_order order, size_t limit, bool exact)
+static int add_line(void *arg, const uint8_t *key, const uint64_t *value)
 {
-	struct lines *lines = malloc(sizeof(*lines));
-	struct weir_group *groups = NULL;
-	struct weir_rest rest;
-	size_t count = 0, sent = 0;
-	int result = -ENOMEM;
+	struct lines *lines = arg;
+	const struct weir_totals totals = {value[WEIR_BY_FLOWS], value[WEIR_BY_PACKETS],
+					   value[WEIR_BY_BYTES]};
+	unsigned i;
+	int ret = lines->count == LINES_A_PART ? send_lines(lines, NULL) : 0;
 
-	if (lines)
-		result = weir_aggregate_top(aggregate, order, limit, &groups, &count, &rest);
-	do {
-		size_t n = count - sent < LINES_A_PART ? count - sent : LINES_A_PART;
+	if (ret)
+		return ret;
+	i = lines->count++;
+	memcpy(lines->key[i], key, lines->key_bytes);
+	weir__wire__line__init(&lines->line[i]);
+	weir_convert_totals_put(&lines->low[i], &totals);
+	lines->line[i].key.data = lines->key[i];
+	lines->line[i].key.len = lines->key_bytes;
+	lines->line[i].low = &lines->low[i];
+	lines->pointer[i] = &lines->line[i];
+	return 0;
+}
 
-		if (result)
-			break;
-		result = send_lines(job, lines, groups + sent, n, key_bytes,
-				    sent + n == count ? &rest : NULL, exact);
-		sent += n;
-	} while (sent < count);
-	free(groups);
-	free(lines);
-	return result;
+static struct weir_measure sum_of(const char *word)
+{
+	return (struct weir_measure){.kind = WEIR_MEASURE_SUM,
+				     .quantity = weir_quantity_find(word, strlen(word))};
 }
 
 static void answer_top(struct weir_job *job, const Weir__Wire__Ask *ask, struct weir_node *node)
 {
+	struct weir_query_spec spec = {.measures = 3,
+				       .order = (int)ask->order,
+				       .limit = ask->partial ? 0 : ask->limit};
 	struct weir_query_result figures = {0};
-	struct weir_aggregate *aggregate = NULL;
+	struct weir_query_rest rest;
 	struct weir_filter *filter;
-	struct weir_fields fields;
 	struct weir_query query;
+	struct lines *lines;
 	const char *word = "";
-	size_t limit = ask->partial || !ask->limit ? SIZE_MAX : ask->limit;
-	int result;
+	int result = -ENOMEM;
 
-	if (weir_fields_parse(ask->fields, &fields, &word) < 0) {
+	if (weir_fields_parse(ask->fields, &spec.fields, &word) < 0) {
 		weir_job_fail(job, -EINVAL, 0, "\"%s\" is not a field; %s", word,
 			      weir_fields_words());
 		return;
 	}
 	if (!prepare(job, ask, &query, &filter))
 		return;
-	query.limit = 0;
-	result = weir_aggregate_new(fields.key_bytes, WEIR_ANSWER_GROUPS_MAX, &aggregate);
-	if (result == 0)
-		result = weir_query_aggregate(node->store, &query, &fields, aggregate, &figures);
-	if (result == 0)
-		result = send_top(job, aggregate, fields.key_bytes, (enum weir_order)ask->order,
-				  limit, !figures.blocks_damaged);
+	spec.measure[WEIR_BY_BYTES] = sum_of("bytes");
+	spec.measure[WEIR_BY_PACKETS] = sum_of("packets");
+	spec.measure[WEIR_BY_FLOWS] = sum_of("flows");
+	lines = calloc(1, sizeof(*lines));
+	if (lines) {
+		lines->job = job;
+		lines->key_bytes = spec.fields.key_bytes;
+		lines->exact = true;
+		result = weir_query_groups(node->store, &query, &spec, add_line, lines, &rest,
+					   &figures);
+	}
+	if (!result) {
+		lines->exact = !figures.blocks_damaged;
+		result = send_lines(lines, &rest);
+	}
 	finish(job, ask, result, &figures);
-	weir_aggregate_free(aggregate);
+	free(lines);
 	weir_filter_free(filter);
 }
 

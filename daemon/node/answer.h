@@ -9,10 +9,6 @@
 #include "daemon/node/node.h"
 #include "daemon/wire/job.h"
 
-enum {
-	WEIR_ANSWER_GROUPS_MAX = 1000000,
-};
-
 /* A weir_job_run; @node is struct weir_node. */
 void weir_answer_run(struct weir_job *job, const Weir__Wire__Ask *ask, void *node);
 

@@ -6,7 +6,6 @@
  * then packed, hashed and thrown away. The bytes are what is stored and sent:
  * nobody encodes them again, so the hash holds whatever the encoder does.
  */
-#include <arpa/inet.h>
 #include <errno.h>
 #include <net/if.h>
 #include <stdlib.h>
@@ -68,7 +67,7 @@ static void put_list(struct builder *b, Weir__Wire__Totals ***to, size_t *to_cou
 }
 
 static void put_top(struct builder *b, Weir__Wire__Dimension *to, unsigned key_bytes,
-		    const struct weir_group *groups, size_t count)
+		    const struct weir_summary_row *rows, size_t count)
 {
 	to->top = get(b, count, sizeof(*to->top));
 	for (size_t i = 0; to->top && i < count && !b->failed; i++) {
@@ -78,27 +77,27 @@ static void put_top(struct builder *b, Weir__Wire__Dimension *to, unsigned key_b
 			return;
 		weir__wire__entry__init(entry);
 		to->top[to->n_top++] = entry;
-		put_bytes(b, &entry->key, groups[i].key, key_bytes);
-		entry->totals = put_totals(b, &groups[i].totals);
+		put_bytes(b, &entry->key, rows[i].key, key_bytes);
+		entry->totals = put_totals(b, &rows[i].totals);
 	}
 }
 
 static void put_dimension(struct builder *b, Weir__Wire__Dimension *to,
-			  const struct weir_summary_dimension *from, uint64_t limit)
+			  const struct weir_summary *summary, enum weir_summary_dimension which,
+			  uint64_t limit)
 {
-	struct weir_group *groups;
+	struct weir_summary_row *rows;
 	struct weir_rest rest;
 	size_t count;
 
 	weir__wire__dimension__init(to);
-	to->fields = put_text(b, from->words);
-	if (b->failed ||
-	    weir_aggregate_top(from->groups, WEIR_BY_BYTES, limit, &groups, &count, &rest)) {
+	to->fields = put_text(b, weir_summary_words(which));
+	if (b->failed || weir_summary_top(summary, which, limit, &rows, &count, &rest)) {
 		b->failed = true;
 		return;
 	}
-	put_top(b, to, from->fields.key_bytes, groups, count);
-	free(groups);
+	put_top(b, to, weir_summary_key_bytes(which), rows, count);
+	free(rows);
 	to->rest_groups = rest.groups;
 	to->rest = put_totals(b, &rest.totals);
 	to->largest = put_totals(b, &rest.largest);
@@ -115,26 +114,17 @@ static void put_dimensions(struct builder *b, const struct weir_summary *summary
 		if (!dimension)
 			return;
 		segment->dimensions[segment->n_dimensions++] = dimension;
-		put_dimension(b, dimension, &summary->dimension[i], limit);
+		put_dimension(b, dimension, summary, (enum weir_summary_dimension)i, limit);
 	}
 }
 
-static int by_index(const void *a, const void *b)
-{
-	return memcmp(((const struct weir_group *)a)->key, ((const struct weir_group *)b)->key,
-		      sizeof(uint32_t));
-}
-
-/* The interface with the index of @key, appended if the list has none. */
-static Weir__Wire__Interface *interface(struct builder *b, const uint8_t *key)
+/* The interface with index @index, appended if the list has none. */
+static Weir__Wire__Interface *interface(struct builder *b, uint32_t index)
 {
 	Weir__Wire__Segment *segment = b->segment;
 	Weir__Wire__Interface *new;
 	char name[IF_NAMESIZE] = "";
-	uint32_t index;
 
-	memcpy(&index, key, sizeof(index));
-	index = ntohl(index);
 	for (size_t i = 0; i < segment->n_interfaces; i++)
 		if (segment->interfaces[i]->index == index)
 			return segment->interfaces[i];
@@ -150,33 +140,36 @@ static Weir__Wire__Interface *interface(struct builder *b, const uint8_t *key)
 	return new;
 }
 
+static int by_index(const void *a, const void *b)
+{
+	const Weir__Wire__Interface *const *x = a, *const *y = b;
+
+	return (*x)->index < (*y)->index ? -1 : (*x)->index > (*y)->index;
+}
+
 static void put_interfaces(struct builder *b, const struct weir_summary *summary)
 {
-	struct weir_group *in = NULL, *out = NULL;
-	size_t ins = 0, outs = 0;
+	const struct weir_groups *in = &summary->in, *out = &summary->out;
 
-	if (weir_aggregate_top(summary->in, WEIR_BY_BYTES, SIZE_MAX, &in, &ins, NULL) ||
-	    weir_aggregate_top(summary->out, WEIR_BY_BYTES, SIZE_MAX, &out, &outs, NULL)) {
-		b->failed = true;
-	} else {
-		qsort(in, ins, sizeof(*in), by_index);
-		qsort(out, outs, sizeof(*out), by_index);
-		b->segment->interfaces = get(b, ins + outs, sizeof(*b->segment->interfaces));
-	}
-	for (size_t i = 0; i < ins && !b->failed; i++) {
-		Weir__Wire__Interface *to = interface(b, in[i].key);
+	b->segment->interfaces =
+		get(b, (size_t)in->count + out->count, sizeof(*b->segment->interfaces));
+	for (uint32_t number = 1; number <= in->count && !b->failed; number++) {
+		const struct weir_groups_entry *entry = weir_groups_at(in, number);
+		Weir__Wire__Interface *to = interface(b, (uint32_t)entry->key[0]);
 
 		if (to)
-			to->in = put_totals(b, &in[i].totals);
+			to->in = put_totals(b, &entry->totals);
 	}
-	for (size_t i = 0; i < outs && !b->failed; i++) {
-		Weir__Wire__Interface *to = interface(b, out[i].key);
+	for (uint32_t number = 1; number <= out->count && !b->failed; number++) {
+		const struct weir_groups_entry *entry = weir_groups_at(out, number);
+		Weir__Wire__Interface *to = interface(b, (uint32_t)entry->key[0]);
 
 		if (to)
-			to->out = put_totals(b, &out[i].totals);
+			to->out = put_totals(b, &entry->totals);
 	}
-	free(in);
-	free(out);
+	if (!b->failed)
+		qsort(b->segment->interfaces, b->segment->n_interfaces,
+		      sizeof(*b->segment->interfaces), by_index);
 }
 
 static void put_kernel(struct builder *b, const struct weir_kernel_stats *from)

@@ -1,43 +1,42 @@
 // SPDX-License-Identifier: GPL-2.0
-#include <arpa/inet.h>
+/*
+ * summary.c - sums of an interval, at the rate of ingest.
+ *
+ * A record counts in seven groups, in tables too large for the cache. Records are
+ * taken a row at a time, each step for the whole row: find what a step needs, ask for it,
+ * go on with the next record; when the step after comes to it, it is there. Pairs are
+ * keyed by the numbers of their hosts, so their keys are one word.
+ */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "daemon/node/segment.h"
-#include "daemon/query/aggregate.h"
 #include "daemon/query/fields.h"
 
-/* A change here changes what masters can be asked; they merge by these words. */
-static const char *const dimension_words[WEIR_SUMMARY_DIMENSIONS] = {"host", "src,dst", "service",
-								     "proto"};
-
-static int add_dimension(struct weir_summary *summary, unsigned i)
-{
-	struct weir_summary_dimension *dimension = &summary->dimension[i];
-	int ret = weir_fields_parse(dimension_words[i], &dimension->fields, NULL);
-
-	dimension->words = dimension_words[i];
-	if (!ret)
-		ret = weir_aggregate_new(dimension->fields.key_bytes, summary->max_groups,
-					 &dimension->groups);
-	return ret;
-}
+enum {
+	ROW = 64, /* records in a step: what they ask for fits the first-level cache */
+	HOST_WORDS = 3,
+};
 
 int weir_summary_new(size_t max_groups, struct weir_summary **summary)
 {
 	struct weir_summary *new = calloc(1, sizeof(*new));
-	int ret = 0;
+	int ret;
 
 	if (!new)
 		return -ENOMEM;
-	new->max_groups = max_groups;
-	for (unsigned i = 0; i < WEIR_SUMMARY_DIMENSIONS && !ret; i++)
-		ret = add_dimension(new, i);
+	ret = max_groups > UINT32_MAX ? -EINVAL : 0;
 	if (!ret)
-		ret = weir_aggregate_new(sizeof(uint32_t), max_groups, &new->in);
+		ret = weir_groups_new(HOST_WORDS, (uint32_t)max_groups, &new->host);
 	if (!ret)
-		ret = weir_aggregate_new(sizeof(uint32_t), max_groups, &new->out);
+		ret = weir_groups_new(1, (uint32_t)max_groups, &new->pair);
+	if (!ret)
+		ret = weir_groups_new(1, (uint32_t)max_groups, &new->service);
+	if (!ret)
+		ret = weir_groups_new(1, (uint32_t)max_groups, &new->in);
+	if (!ret)
+		ret = weir_groups_new(1, (uint32_t)max_groups, &new->out);
 	if (ret) {
 		weir_summary_free(new);
 		return ret;
@@ -46,76 +45,129 @@ int weir_summary_new(size_t max_groups, struct weir_summary **summary)
 	return 0;
 }
 
-static void free_groups(struct weir_aggregate *groups)
-{
-	if (groups)
-		weir_aggregate_free(groups);
-}
-
 void weir_summary_free(struct weir_summary *summary)
 {
 	if (!summary)
 		return;
-	for (unsigned i = 0; i < WEIR_SUMMARY_DIMENSIONS; i++)
-		free_groups(summary->dimension[i].groups);
-	free_groups(summary->in);
-	free_groups(summary->out);
+	weir_groups_free(&summary->host);
+	weir_groups_free(&summary->pair);
+	weir_groups_free(&summary->service);
+	weir_groups_free(&summary->in);
+	weir_groups_free(&summary->out);
 	free(summary);
 }
 
-static size_t room(const struct weir_summary *summary, const struct weir_aggregate *groups)
+static size_t room(const struct weir_groups *groups)
 {
-	return summary->max_groups - weir_aggregate_groups(groups);
+	return groups->max - groups->count;
 }
 
 bool weir_summary_fits(const struct weir_summary *summary, size_t count)
 {
-	for (unsigned i = 0; i < WEIR_SUMMARY_DIMENSIONS; i++) {
-		const struct weir_summary_dimension *dimension = &summary->dimension[i];
-
-		if (room(summary, dimension->groups) <
-		    (dimension->fields.has_host ? 2 * count : count))
-			return false;
-	}
-	return room(summary, summary->in) >= count && room(summary, summary->out) >= count;
+	return room(&summary->host) >= 2 * count && room(&summary->pair) >= count &&
+	       room(&summary->service) >= count && room(&summary->in) >= count &&
+	       room(&summary->out) >= count;
 }
 
-static int add_interface(struct weir_aggregate *groups, uint32_t index,
-			 const struct weir_totals *totals)
-{
-	uint32_t key = htonl(index);
+/* What the steps for one row hand on to each other. */
+struct row {
+	uint64_t host_key[2 * ROW][HOST_WORDS]; /* source, destination, source, ... */
+	uint64_t host_hash[2 * ROW];
+	uint64_t service_key[ROW], service_hash[ROW];
+	uint64_t pair_key[ROW], pair_hash[ROW];
+};
 
-	return weir_aggregate_add(groups, (const uint8_t *)&key, totals);
+static void hash_ends(struct weir_summary *summary, const struct weir_flow *flows, size_t count,
+		      struct row *row)
+{
+	for (size_t i = 0; i < count; i++) {
+		const struct weir_flow *flow = &flows[i];
+		uint64_t *src = row->host_key[2 * i], *dst = row->host_key[2 * i + 1];
+
+		memcpy(src, flow->src_addr, 16);
+		memcpy(dst, flow->dst_addr, 16);
+		src[2] = dst[2] = flow->ip_version;
+		row->host_hash[2 * i] = weir_groups_hash(&summary->host, src, HOST_WORDS);
+		row->host_hash[2 * i + 1] = weir_groups_hash(&summary->host, dst, HOST_WORDS);
+		weir_groups_want_slot(&summary->host, row->host_hash[2 * i]);
+		weir_groups_want_slot(&summary->host, row->host_hash[2 * i + 1]);
+		row->service_key[i] = (uint64_t)flow->protocol << 16 | weir_fields_service_port(flow);
+		row->service_hash[i] = weir_groups_hash(&summary->service, &row->service_key[i], 1);
+		weir_groups_want_slot(&summary->service, row->service_hash[i]);
+	}
+	for (size_t i = 0; i < count; i++) {
+		weir_groups_want_group(&summary->host, row->host_hash[2 * i]);
+		weir_groups_want_group(&summary->host, row->host_hash[2 * i + 1]);
+		weir_groups_want_group(&summary->service, row->service_hash[i]);
+	}
 }
 
-static int add_flow(struct weir_summary *summary, const struct weir_flow *flow)
+static int add_hosts(struct weir_summary *summary, const struct weir_flow *flows, size_t count,
+		     struct row *row)
 {
-	struct weir_totals one = {1, flow->packets, flow->bytes};
-	uint8_t keys[2][WEIR_FIELDS_KEY_MAX];
-	int ret = 0;
+	for (size_t i = 0; i < count; i++) {
+		uint32_t src, dst;
 
-	for (unsigned i = 0; i < WEIR_SUMMARY_DIMENSIONS && !ret; i++) {
-		struct weir_summary_dimension *dimension = &summary->dimension[i];
-		unsigned count = weir_fields_keys(&dimension->fields, flow, keys);
-
-		for (unsigned k = 0; k < count && !ret; k++)
-			ret = weir_aggregate_add(dimension->groups, keys[k], &one);
+		src = weir_groups_find(&summary->host, row->host_key[2 * i], HOST_WORDS,
+				       row->host_hash[2 * i]);
+		dst = weir_groups_find(&summary->host, row->host_key[2 * i + 1], HOST_WORDS,
+				       row->host_hash[2 * i + 1]);
+		if (!src || !dst)
+			return -ENOMEM;
+		weir_flow_count(&weir_groups_at(&summary->host, src)->totals, &flows[i]);
+		if (src != dst) /* a flow counts once for a host, whichever end it is */
+			weir_flow_count(&weir_groups_at(&summary->host, dst)->totals, &flows[i]);
+		row->pair_key[i] = (uint64_t)src << 32 | dst;
+		row->pair_hash[i] = weir_groups_hash(&summary->pair, &row->pair_key[i], 1);
+		weir_groups_want_slot(&summary->pair, row->pair_hash[i]);
 	}
-	if (!ret)
-		ret = add_interface(summary->in, flow->in_ifindex, &one);
-	if (!ret)
-		ret = add_interface(summary->out, flow->out_ifindex, &one);
-	weir_totals_add(&summary->totals, &one);
-	return ret;
+	for (size_t i = 0; i < count; i++)
+		weir_groups_want_group(&summary->pair, row->pair_hash[i]);
+	return 0;
+}
+
+static bool add_to(struct weir_groups *groups, uint64_t key, uint64_t hash,
+		   const struct weir_flow *flow)
+{
+	uint32_t number = weir_groups_find(groups, &key, 1, hash);
+
+	if (number)
+		weir_flow_count(&weir_groups_at(groups, number)->totals, flow);
+	return number;
+}
+
+static int add_rest(struct weir_summary *summary, const struct weir_flow *flows, size_t count,
+		    const struct row *row)
+{
+	bool added = true;
+
+	for (size_t i = 0; i < count; i++) {
+		const struct weir_flow *flow = &flows[i];
+		uint64_t in = flow->in_ifindex, out = flow->out_ifindex;
+
+		added &= add_to(&summary->service, row->service_key[i], row->service_hash[i], flow);
+		added &= add_to(&summary->in, in, weir_groups_hash(&summary->in, &in, 1), flow);
+		added &= add_to(&summary->out, out, weir_groups_hash(&summary->out, &out, 1), flow);
+		added &= add_to(&summary->pair, row->pair_key[i], row->pair_hash[i], flow);
+		weir_flow_count(&summary->totals, flow);
+	}
+	return added ? 0 : -ENOMEM;
 }
 
 int weir_summary_add(struct weir_summary *summary, uint64_t block, const struct weir_flow *flows,
 		     size_t count)
 {
+	struct row row;
 	int ret = 0;
 
-	for (size_t i = 0; i < count && !ret; i++)
-		ret = add_flow(summary, &flows[i]);
+	for (size_t at = 0; at < count && !ret; at += ROW) {
+		size_t some = count - at < ROW ? count - at : ROW;
+
+		hash_ends(summary, flows + at, some, &row);
+		ret = add_hosts(summary, flows + at, some, &row);
+		if (!ret)
+			ret = add_rest(summary, flows + at, some, &row);
+	}
 	summary->last_block = block;
 	return ret;
 }
@@ -127,10 +179,11 @@ const struct weir_totals *weir_summary_totals(const struct weir_summary *summary
 
 void weir_summary_clear(struct weir_summary *summary)
 {
-	for (unsigned i = 0; i < WEIR_SUMMARY_DIMENSIONS; i++)
-		weir_aggregate_clear(summary->dimension[i].groups);
-	weir_aggregate_clear(summary->in);
-	weir_aggregate_clear(summary->out);
+	weir_groups_clear(&summary->host);
+	weir_groups_clear(&summary->pair);
+	weir_groups_clear(&summary->service);
+	weir_groups_clear(&summary->in);
+	weir_groups_clear(&summary->out);
 	memset(&summary->totals, 0, sizeof(summary->totals));
 	summary->last_block = 0;
 }

@@ -17,7 +17,7 @@ struct weir_summary;
 enum {
 	/* Groups in one dimension before the interval is closed early: an empty
 	 * summary has room for a block of flows with two hosts each, four times over.
-	 * Costs 50 MB for the widest dimension when full. */
+	 * Costs 42 MB for the widest dimension when full. */
 	WEIR_SUMMARY_GROUPS = 8 * WEIR_STORE_BLOCK_RECORDS,
 };
 

@@ -1,27 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0
-/* fields.c - the words a user can group by. A field is a row of the table below. */
+/* fields.c - lists of fields: parsing, keys, and their text. */
 #include "daemon/query/fields.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
-#include "daemon/common/text.h"
+#include "daemon/common/clock.h"
+#include "daemon/query/field.h"
+#include "daemon/query/names.h"
+#include "daemon/query/quantity.h"
 
 enum {
-	ADDRESS_BYTES = 17,
 	PROTOCOL_DCCP = 33,
 	PROTOCOL_UDPLITE = 136,
-};
-
-struct weir_field {
-	const char *word;
-	unsigned bytes;
-	/* @end: 0 or 1, which end "host" is built for */
-	void (*build)(const struct weir_flow *flow, unsigned end, uint8_t *key);
-	void (*print)(const uint8_t *key, char *text, size_t text_bytes);
 };
 
 bool weir_fields_has_ports(uint8_t protocol)
@@ -46,250 +40,118 @@ uint16_t weir_fields_service_port(const struct weir_flow *flow)
 	return 0;
 }
 
-struct icmp_name {
-	uint16_t type_code;
-	const char *name;
-};
-
-#define ICMP(type, code) ((type)*256 + (code))
-
-static const struct icmp_name icmp4_names[] = {
-	{ICMP(0, 0), "echo-reply"},
-	{ICMP(3, 0), "net-unreachable"},
-	{ICMP(3, 1), "host-unreachable"},
-	{ICMP(3, 2), "protocol-unreachable"},
-	{ICMP(3, 3), "port-unreachable"},
-	{ICMP(3, 4), "fragmentation-needed"},
-	{ICMP(3, 9), "net-prohibited"},
-	{ICMP(3, 10), "host-prohibited"},
-	{ICMP(3, 13), "admin-prohibited"},
-	{ICMP(4, 0), "source-quench"},
-	{ICMP(5, 0), "redirect"},
-	{ICMP(8, 0), "echo-request"},
-	{ICMP(9, 0), "router-advertisement"},
-	{ICMP(10, 0), "router-solicitation"},
-	{ICMP(11, 0), "time-exceeded"},
-	{ICMP(11, 1), "reassembly-timeout"},
-	{ICMP(12, 0), "parameter-problem"},
-	{ICMP(13, 0), "timestamp-request"},
-	{ICMP(14, 0), "timestamp-reply"},
-};
-
-static const struct icmp_name icmp6_names[] = {
-	{ICMP(1, 0), "no-route"},
-	{ICMP(1, 1), "admin-prohibited"},
-	{ICMP(1, 3), "address-unreachable"},
-	{ICMP(1, 4), "port-unreachable"},
-	{ICMP(2, 0), "packet-too-big"},
-	{ICMP(3, 0), "time-exceeded"},
-	{ICMP(3, 1), "reassembly-timeout"},
-	{ICMP(4, 0), "parameter-problem"},
-	{ICMP(128, 0), "echo-request"},
-	{ICMP(129, 0), "echo-reply"},
-	{ICMP(130, 0), "mld-query"},
-	{ICMP(131, 0), "mld-report"},
-	{ICMP(132, 0), "mld-done"},
-	{ICMP(133, 0), "router-solicitation"},
-	{ICMP(134, 0), "router-advertisement"},
-	{ICMP(135, 0), "neighbour-solicitation"},
-	{ICMP(136, 0), "neighbour-advertisement"},
-	{ICMP(137, 0), "redirect"},
-	{ICMP(143, 0), "mld2-report"},
-};
-
-const char *weir_fields_icmp_text(uint8_t protocol, uint16_t type_code, char *text,
-				  size_t text_bytes)
-{
-	const struct icmp_name *names = icmp4_names;
-	size_t count = sizeof(icmp4_names) / sizeof(icmp4_names[0]);
-
-	if (protocol == IPPROTO_ICMPV6) {
-		names = icmp6_names;
-		count = sizeof(icmp6_names) / sizeof(icmp6_names[0]);
-	}
-	for (size_t i = 0; i < count; i++) {
-		if (names[i].type_code == type_code) {
-			snprintf(text, text_bytes, "%s", names[i].name);
-			return text;
-		}
-	}
-	snprintf(text, text_bytes, "%u.%u", type_code >> 8, type_code & 255);
-	return text;
-}
-
-static void put16(uint8_t *key, uint16_t value)
-{
-	key[0] = (uint8_t)(value >> 8);
-	key[1] = (uint8_t)value;
-}
-
-static void put32(uint8_t *key, uint32_t value)
-{
-	put16(key, (uint16_t)(value >> 16));
-	put16(key + 2, (uint16_t)value);
-}
-
-static unsigned get16(const uint8_t *key)
-{
-	return (unsigned)key[0] << 8 | key[1];
-}
-
-static void put_address(uint8_t *key, uint8_t ip_version, const uint8_t address[16])
-{
-	key[0] = ip_version;
-	memcpy(key + 1, address, 16);
-}
-
-static void build_src(const struct weir_flow *flow, unsigned end, uint8_t *key)
-{
-	put_address(key, flow->ip_version, flow->src_addr);
-}
-
-static void build_dst(const struct weir_flow *flow, unsigned end, uint8_t *key)
-{
-	put_address(key, flow->ip_version, flow->dst_addr);
-}
-
-static void build_host(const struct weir_flow *flow, unsigned end, uint8_t *key)
-{
-	put_address(key, flow->ip_version, end ? flow->dst_addr : flow->src_addr);
-}
-
-static void build_sport(const struct weir_flow *flow, unsigned end, uint8_t *key)
-{
-	put16(key, flow->src_port);
-}
-
-static void build_dport(const struct weir_flow *flow, unsigned end, uint8_t *key)
-{
-	put16(key, flow->dst_port);
-}
-
-static void build_proto(const struct weir_flow *flow, unsigned end, uint8_t *key)
-{
-	key[0] = flow->protocol;
-}
-
-static void build_service(const struct weir_flow *flow, unsigned end, uint8_t *key)
-{
-	key[0] = flow->protocol;
-	put16(key + 1, weir_fields_service_port(flow));
-}
-
-static void build_in_if(const struct weir_flow *flow, unsigned end, uint8_t *key)
-{
-	put32(key, flow->in_ifindex);
-}
-
-static void build_out_if(const struct weir_flow *flow, unsigned end, uint8_t *key)
-{
-	put32(key, flow->out_ifindex);
-}
-
-static void build_tos(const struct weir_flow *flow, unsigned end, uint8_t *key)
-{
-	key[0] = flow->tos;
-}
-
-static void build_vlan(const struct weir_flow *flow, unsigned end, uint8_t *key)
-{
-	put16(key, flow->vlan_id);
-}
-
-static void print_address(const uint8_t *key, char *text, size_t text_bytes)
-{
-	weir_text_address(key + 1, key[0], text, text_bytes);
-}
-
-static void print16(const uint8_t *key, char *text, size_t text_bytes)
-{
-	snprintf(text, text_bytes, "%u", get16(key));
-}
-
-static void print32(const uint8_t *key, char *text, size_t text_bytes)
-{
-	snprintf(text, text_bytes, "%u", get16(key) << 16 | get16(key + 2));
-}
-
-static void print_proto(const uint8_t *key, char *text, size_t text_bytes)
-{
-	weir_text_protocol(key[0], text, text_bytes);
-}
-
-static void print_service(const uint8_t *key, char *text, size_t text_bytes)
-{
-	char protocol[16], icmp[32];
-
-	weir_text_protocol(key[0], protocol, sizeof(protocol));
-	if (key[0] == IPPROTO_ICMP || key[0] == IPPROTO_ICMPV6)
-		snprintf(text, text_bytes, "%s/%s", protocol,
-			 weir_fields_icmp_text(key[0], (uint16_t)get16(key + 1), icmp,
-					       sizeof(icmp)));
-	else if (weir_fields_has_ports(key[0]))
-		snprintf(text, text_bytes, "%s/%u", protocol, get16(key + 1));
-	else
-		snprintf(text, text_bytes, "%s", protocol);
-}
-
-static void print_tos(const uint8_t *key, char *text, size_t text_bytes)
-{
-	snprintf(text, text_bytes, "0x%02x", key[0]);
-}
-
-static const struct weir_field known[] = {
-	{"src", ADDRESS_BYTES, build_src, print_address},
-	{"dst", ADDRESS_BYTES, build_dst, print_address},
-	{"host", ADDRESS_BYTES, build_host, print_address},
-	{"sport", 2, build_sport, print16},
-	{"dport", 2, build_dport, print16},
-	{"proto", 1, build_proto, print_proto},
-	{"service", 3, build_service, print_service},
-	{"in_if", 4, build_in_if, print32},
-	{"out_if", 4, build_out_if, print32},
-	{"tos", 1, build_tos, print_tos},
-	{"vlan", 2, build_vlan, print16},
-};
-
-const char *weir_fields_words(void)
-{
-	return "src, dst, host, sport, dport, proto, service, in_if, out_if, tos, vlan";
-}
-
 static const struct weir_field *find(const char *word, size_t length)
 {
-	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
-		if (strlen(known[i].word) == length && !strncasecmp(known[i].word, word, length))
-			return &known[i];
+	const struct weir_field *field;
+
+	for (unsigned i = 0; (field = weir_fields_at(i)); i++) {
+		if (weir_quantity_same_word(word, length, field->word))
+			return field;
 	}
 	return NULL;
 }
 
-static bool has(const struct weir_fields *fields, const struct weir_field *field)
+static bool has(const struct weir_fields *fields, const struct weir_field_use *use)
 {
 	for (unsigned i = 0; i < fields->count; i++) {
-		if (fields->field[i] == field)
+		const struct weir_field_use *one = &fields->use[i];
+
+		if (one->field == use->field && one->bits4 == use->bits4 &&
+		    one->bits6 == use->bits6 && one->every_ns == use->every_ns)
 			return true;
 	}
 	return false;
+}
+
+/* A length of 0 to @max between @text and @end; nothing there: all. */
+static int parse_bits(const char *text, const char *end, unsigned max, uint8_t *bits)
+{
+	unsigned value = 0;
+
+	*bits = (uint8_t)max;
+	if (text == end)
+		return 0;
+	for (; text < end; text++) {
+		if (*text < '0' || *text > '9')
+			return -EINVAL;
+		value = value * 10 + (unsigned)(*text - '0');
+		if (value > max)
+			return -EINVAL;
+	}
+	*bits = (uint8_t)value;
+	return 0;
+}
+
+/* "24", "24/64", "/64", behind the first slash. */
+static int parse_mask(const char *text, const char *end, struct weir_field_use *use)
+{
+	const char *slash = memchr(text, '/', (size_t)(end - text));
+
+	if (text == end || (slash && slash + 1 == end))
+		return -EINVAL;
+	if (parse_bits(text, slash ? slash : end, 32, &use->bits4))
+		return -EINVAL;
+	return slash ? parse_bits(slash + 1, end, 128, &use->bits6) : 0;
+}
+
+static int parse_every(const char *text, const char *end, struct weir_field_use *use)
+{
+	char duration[24];
+	size_t length = (size_t)(end - text);
+
+	if (length >= sizeof(duration))
+		return -EINVAL;
+	memcpy(duration, text, length);
+	duration[length] = '\0';
+	return weir_clock_parse_duration(duration, &use->every_ns) || !use->every_ns ? -EINVAL : 0;
+}
+
+static bool is_address(const struct weir_field *field)
+{
+	return field->form == WEIR_FIELD_ADDRESS || field->form == WEIR_FIELD_HOST;
+}
+
+static bool is_time(const struct weir_field *field)
+{
+	return !strcmp(field->word, "time");
+}
+
+/* One field, from @text to @end. */
+static int parse_use(const char *text, const char *end, struct weir_field_use *use)
+{
+	const char *slash = memchr(text, '/', (size_t)(end - text));
+
+	memset(use, 0, sizeof(*use));
+	use->field = find(text, (size_t)((slash ? slash : end) - text));
+	if (!use->field)
+		return -EINVAL;
+	use->bits4 = 32;
+	use->bits6 = 128;
+	if (is_time(use->field))
+		return slash ? parse_every(slash + 1, end, use) : -EINVAL;
+	if (!slash)
+		return 0;
+	return is_address(use->field) ? parse_mask(slash + 1, end, use) : -EINVAL;
 }
 
 int weir_fields_parse(const char *text, struct weir_fields *fields, const char **word)
 {
 	memset(fields, 0, sizeof(*fields));
 	for (;;) {
-		const struct weir_field *field;
+		struct weir_field_use use;
 		size_t length;
 
 		text += strspn(text, " ");
 		length = strcspn(text, ", ");
 		if (word)
 			*word = text;
-		field = find(text, length);
-		if (!field || has(fields, field) || fields->count == WEIR_FIELDS_MAX)
+		if (fields->count == WEIR_FIELDS_MAX || parse_use(text, text + length, &use) ||
+		    has(fields, &use))
 			return -EINVAL;
-		fields->field[fields->count++] = field;
-		fields->key_bytes += field->bytes;
-		fields->has_host = fields->has_host || field->build == build_host;
+		use.offset = fields->key_bytes;
+		fields->use[fields->count++] = use;
+		fields->key_bytes += use.field->bytes;
+		fields->has_host = fields->has_host || use.field->form == WEIR_FIELD_HOST;
 		text += length;
 		text += strspn(text, " ");
 		if (!*text)
@@ -299,34 +161,110 @@ int weir_fields_parse(const char *text, struct weir_fields *fields, const char *
 	}
 }
 
+uint64_t weir_fields_columns(const struct weir_fields *fields)
+{
+	uint64_t columns = 0;
+
+	for (unsigned i = 0; i < fields->count; i++)
+		columns |= fields->use[i].field->columns;
+	return columns;
+}
+
+void weir_fields_bind(struct weir_fields *fields, const struct weir_names *names)
+{
+	for (unsigned i = 0; i < fields->count; i++)
+		fields->use[i].names = names;
+}
+
+static void build(const struct weir_fields *fields, const struct weir_flow *flow, unsigned end,
+		  uint8_t *key)
+{
+	for (unsigned i = 0; i < fields->count; i++) {
+		const struct weir_field_use *use = &fields->use[i];
+
+		use->field->build(use, flow, end, key + use->offset);
+	}
+}
+
 unsigned weir_fields_keys(const struct weir_fields *fields, const struct weir_flow *flow,
 			  uint8_t keys[2][WEIR_FIELDS_KEY_MAX])
 {
-	unsigned ends = 1;
-
-	if (fields->has_host && memcmp(flow->src_addr, flow->dst_addr, sizeof(flow->src_addr)))
-		ends = 2;
-	for (unsigned end = 0; end < ends; end++) {
-		uint8_t *key = keys[end];
-
-		for (unsigned i = 0; i < fields->count; i++) {
-			fields->field[i]->build(flow, end, key);
-			key += fields->field[i]->bytes;
-		}
-	}
-	return ends;
+	build(fields, flow, 0, keys[0]);
+	if (!fields->has_host)
+		return 1;
+	build(fields, flow, 1, keys[1]);
+	return memcmp(keys[0], keys[1], fields->key_bytes) ? 2 : 1;
 }
 
 const char *weir_fields_text(const struct weir_fields *fields, unsigned i, const uint8_t *key,
 			     char *text, size_t text_bytes)
 {
-	for (unsigned k = 0; k < i; k++)
-		key += fields->field[k]->bytes;
-	fields->field[i]->print(key, text, text_bytes);
+	const struct weir_field_use *use = &fields->use[i];
+
+	use->field->print(use, key + use->offset, text, text_bytes);
 	return text;
+}
+
+bool weir_fields_number(const struct weir_fields *fields, unsigned i, const uint8_t *key,
+			uint64_t *value)
+{
+	const struct weir_field_use *use = &fields->use[i];
+
+	if (!weir_field_is_number(use->field))
+		return false;
+	*value = weir_field_get(key + use->offset, use->field->bytes);
+	return true;
 }
 
 const char *weir_fields_word(const struct weir_fields *fields, unsigned i)
 {
-	return fields->field[i]->word;
+	return fields->use[i].field->word;
+}
+
+/* "5m", with the longest unit that divides it; as weir_clock_parse_duration() takes it. */
+static void write_every(uint64_t ns, char *text, size_t text_bytes)
+{
+	static const struct {
+		uint64_t ns;
+		const char *unit;
+	} units[] = {{86400 * WEIR_NS_PER_SECOND, "d"}, {3600 * WEIR_NS_PER_SECOND, "h"},
+		     {60 * WEIR_NS_PER_SECOND, "m"},	{WEIR_NS_PER_SECOND, "s"},
+		     {1000000, "ms"},			{1000, "us"},
+		     {1, "ns"}};
+	unsigned i = 0;
+
+	while (ns % units[i].ns)
+		i++;
+	snprintf(text, text_bytes, "%" PRIu64 "%s", ns / units[i].ns, units[i].unit);
+}
+
+const char *weir_fields_title(const struct weir_fields *fields, unsigned i, char *text,
+			      size_t text_bytes)
+{
+	const struct weir_field_use *use = &fields->use[i];
+	char every[32], bits4[4] = "", bits6[5] = "";
+
+	if (is_time(use->field)) {
+		write_every(use->every_ns, every, sizeof(every));
+		snprintf(text, text_bytes, "%s/%s", use->field->word, every);
+		return text;
+	}
+	if (use->bits4 != 32)
+		snprintf(bits4, sizeof(bits4), "%u", use->bits4);
+	if (use->bits6 != 128)
+		snprintf(bits6, sizeof(bits6), "/%u", use->bits6);
+	snprintf(text, text_bytes, "%s%s%s%s", use->field->word, *bits4 || *bits6 ? "/" : "", bits4,
+		 bits6);
+	return text;
+}
+
+const char *weir_fields_name(const struct weir_fields *fields, unsigned i, char *text,
+			     size_t text_bytes)
+{
+	weir_fields_title(fields, i, text, text_bytes);
+	for (char *c = text; *c; c++) {
+		if (*c == '/')
+			*c = '_';
+	}
+	return text;
 }

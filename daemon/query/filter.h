@@ -11,6 +11,7 @@
 #ifndef WEIR_QUERY_FILTER_H
 #define WEIR_QUERY_FILTER_H
 
+#include "daemon/query/quantity.h"
 #include "daemon/query/query.h"
 
 enum {
@@ -18,6 +19,7 @@ enum {
 	WEIR_FILTER_DEPTH_MAX = 64,  /* of parentheses and negations */
 	WEIR_FILTER_NODES_MAX = 1024,
 	WEIR_FILTER_VALUES_MAX = 1024, /* in all sets together */
+	WEIR_FILTER_NAMES_MAX = 64,
 	WEIR_FILTER_WORD_MAX = 63,
 };
 
@@ -58,27 +60,18 @@ void weir_lexer_next(const char *text, size_t *at, struct weir_token *token);
 
 enum weir_test {
 	WEIR_TEST_ANY,
-	WEIR_TEST_ADDRESS, /* in set of prefixes */
-	WEIR_TEST_PORT,	   /* in set of ranges */
-	WEIR_TEST_PROTOCOL,
-	WEIR_TEST_VERSION,
-	WEIR_TEST_FLAGS,       /* all of these */
-	WEIR_TEST_FLAGS_EQUAL, /* these and no others */
-	WEIR_TEST_BYTES,
-	WEIR_TEST_PACKETS,
-	WEIR_TEST_DURATION,
-	WEIR_TEST_IN_IF,
-	WEIR_TEST_OUT_IF,
-	WEIR_TEST_VLAN,
-	WEIR_TEST_TOS,
-	WEIR_TEST_DSCP,
-	WEIR_TEST_TTL,
-	WEIR_TEST_MARK,
-	WEIR_TEST_ICMP_TYPE,
-	WEIR_TEST_ICMP_CODE,
+	WEIR_TEST_NONE,
+	WEIR_TEST_ADDRESS,   /* in set of prefixes */
+	WEIR_TEST_MAC,	     /* in set of MAC addresses */
+	WEIR_TEST_PORT,	     /* in set of ranges, of a protocol with ports */
+	WEIR_TEST_INTERFACE, /* in set of ranges; SRC is the one the packets came in by */
+	WEIR_TEST_NUMBER,    /* the step's quantity is known and in set of ranges */
+	WEIR_TEST_BITS,	     /* the step's quantity is known and has all bits of range.low */
+	WEIR_TEST_NODE,	     /* names, until bound; then ANY or NONE */
+	WEIR_TEST_SITE,
 };
 
-/* Which end of a flow an address or port test looks at. */
+/* Which end of a flow an address, MAC, port or interface test looks at. */
 enum weir_direction { WEIR_EITHER, WEIR_SRC, WEIR_DST, WEIR_BOTH };
 
 struct weir_prefix {
@@ -95,31 +88,54 @@ struct weir_range {
 union weir_value {
 	struct weir_prefix prefix;
 	struct weir_range range;
+	uint8_t mac[6];
 };
 
 struct weir_step {
 	uint8_t test;
 	uint8_t direction;
-	uint16_t first, count;	    /* values */
+	uint8_t quantity;	    /* of NUMBER and BITS, for weir_quantity_at() */
+	uint16_t first, count;	    /* values; none of them: the test never holds */
 	uint16_t if_true, if_false; /* the next step, or WEIR_FILTER_TRUE/FALSE */
 };
 
 /* A leaf of the tree, or an operator. */
 enum weir_node_kind { WEIR_NODE_TEST, WEIR_NODE_AND, WEIR_NODE_OR, WEIR_NODE_NOT };
 
-struct weir_filter {
-	uint16_t entry;
-	uint16_t step_count, value_count;
-	struct weir_step *steps;
-	union weir_value *values;
-};
-
-/* A node of the tree; operators have children, tests a step. */
+/* A node of the tree; operators have children (NOT: only the left), tests a step
+ * whose jumps mean nothing. */
 struct weir_filter_node {
 	uint8_t kind;
 	uint16_t left, right;
 	struct weir_step step;
 };
+
+/* A name in a set, of an interface, a node or a site, until it is bound. */
+struct weir_filter_name {
+	uint16_t node; /* the test it belongs to */
+	size_t at;     /* in the text */
+	char text[WEIR_FILTER_WORD_MAX + 1];
+};
+
+/* The same expression twice: as steps, for matching one flow after another, and as a tree. */
+struct weir_filter {
+	uint16_t entry;
+	uint16_t step_count, value_count, node_count, name_count;
+	uint16_t root; /* of nodes */
+	struct weir_step *steps;
+	union weir_value *values;
+	struct weir_filter_node *nodes;
+	struct weir_filter_name *names;
+};
+
+/* The columns a test reads, as WEIR_COLUMN_BIT()s, and those of the whole filter (NULL: none). */
+uint64_t weir_filter_step_columns(const struct weir_step *step);
+uint64_t weir_filter_columns(const struct weir_filter *filter);
+/* Make the steps anew from the tree. */
+void weir_filter_emit(struct weir_filter *filter);
+/* Whether the one test holds. */
+bool weir_filter_step_holds(const struct weir_filter *filter, const struct weir_step *step,
+			    const struct weir_flow *flow);
 
 struct weir_parser {
 	const char *text;
@@ -129,6 +145,8 @@ struct weir_parser {
 	unsigned node_count;
 	union weir_value values[WEIR_FILTER_VALUES_MAX];
 	unsigned value_count;
+	struct weir_filter_name names[WEIR_FILTER_NAMES_MAX];
+	unsigned name_count;
 	unsigned depth;
 	char *error;
 	size_t error_bytes;
@@ -147,6 +165,9 @@ int weir_parser_fail(struct weir_parser *p, size_t at, const char *format, ...)
 /* Add a test; returns its node or a negative errno. */
 int weir_parser_add_test(struct weir_parser *p, enum weir_test test, enum weir_direction direction,
 			 unsigned first_value);
+/* The same for NUMBER and BITS, of the quantity of this word. */
+int weir_parser_add_number(struct weir_parser *p, enum weir_test test, const char *quantity,
+			   unsigned first_value);
 /* @left and @right: the new node or a negative errno. */
 int weir_parser_add_and(struct weir_parser *p, unsigned left, unsigned right);
 /* One test with its operands ("src port in {80 443}"): its node or a negative errno. */

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
 /* match.c - one flow against a compiled filter. */
-#include <netinet/in.h>
 #include <string.h>
 
 #include "daemon/query/filter.h"
@@ -50,65 +49,94 @@ static bool combine(uint8_t direction, bool src, bool dst)
 	}
 }
 
-static bool is_icmp(const struct weir_flow *flow)
+static bool has_mac(const struct weir_filter *f, const struct weir_step *step, const uint8_t *mac)
 {
-	return flow->protocol == IPPROTO_ICMP || flow->protocol == IPPROTO_ICMPV6;
+	for (unsigned i = 0; i < step->count; i++) {
+		if (!memcmp(f->values[step->first + i].mac, mac, 6))
+			return true;
+	}
+	return false;
 }
 
-static uint64_t duration(const struct weir_flow *flow)
+static bool has_bits(const struct weir_filter *f, const struct weir_step *step, uint64_t number)
 {
-	return flow->end_ns > flow->start_ns ? flow->end_ns - flow->start_ns : 0;
+	uint64_t bits = f->values[step->first].range.low;
+
+	return (number & bits) == bits;
 }
 
-static bool holds(const struct weir_filter *f, const struct weir_step *s,
-		  const struct weir_flow *flow)
+bool weir_filter_step_holds(const struct weir_filter *f, const struct weir_step *s,
+			    const struct weir_flow *flow)
 {
+	uint64_t number;
+
 	switch ((enum weir_test)s->test) {
 	case WEIR_TEST_ANY:
 		return true;
+	case WEIR_TEST_NONE:
+	case WEIR_TEST_NODE:
+	case WEIR_TEST_SITE:
+		return false;
 	case WEIR_TEST_ADDRESS:
 		return combine(s->direction, has_address(f, s, flow->ip_version, flow->src_addr),
 			       has_address(f, s, flow->ip_version, flow->dst_addr));
+	case WEIR_TEST_MAC:
+		return combine(s->direction, has_mac(f, s, flow->src_mac),
+			       has_mac(f, s, flow->dst_mac));
 	case WEIR_TEST_PORT:
 		return weir_fields_has_ports(flow->protocol) &&
 		       combine(s->direction, has_number(f, s, flow->src_port),
 			       has_number(f, s, flow->dst_port));
-	case WEIR_TEST_PROTOCOL:
-		return has_number(f, s, flow->protocol);
-	case WEIR_TEST_VERSION:
-		return has_number(f, s, flow->ip_version);
-	case WEIR_TEST_FLAGS:
-		return flow->protocol == IPPROTO_TCP &&
-		       (flow->tcp_flags & f->values[s->first].range.low) ==
-			       f->values[s->first].range.low;
-	case WEIR_TEST_FLAGS_EQUAL:
-		return flow->protocol == IPPROTO_TCP && has_number(f, s, flow->tcp_flags & 0x1ff);
-	case WEIR_TEST_BYTES:
-		return has_number(f, s, flow->bytes);
-	case WEIR_TEST_PACKETS:
-		return has_number(f, s, flow->packets);
-	case WEIR_TEST_DURATION:
-		return has_number(f, s, duration(flow));
-	case WEIR_TEST_IN_IF:
-		return has_number(f, s, flow->in_ifindex);
-	case WEIR_TEST_OUT_IF:
-		return has_number(f, s, flow->out_ifindex);
-	case WEIR_TEST_VLAN:
-		return has_number(f, s, flow->vlan_id);
-	case WEIR_TEST_TOS:
-		return has_number(f, s, flow->tos);
-	case WEIR_TEST_DSCP:
-		return has_number(f, s, flow->tos >> 2);
-	case WEIR_TEST_TTL:
-		return has_number(f, s, flow->min_ttl);
-	case WEIR_TEST_MARK:
-		return has_number(f, s, flow->mark);
-	case WEIR_TEST_ICMP_TYPE:
-		return is_icmp(flow) && has_number(f, s, flow->dst_port >> 8);
-	case WEIR_TEST_ICMP_CODE:
-		return is_icmp(flow) && has_number(f, s, flow->dst_port & 255);
+	case WEIR_TEST_INTERFACE:
+		return combine(s->direction, has_number(f, s, flow->in_ifindex),
+			       has_number(f, s, flow->out_ifindex));
+	case WEIR_TEST_NUMBER:
+		return weir_quantity_at(s->quantity)->get(flow, &number) &&
+		       has_number(f, s, number);
+	case WEIR_TEST_BITS:
+		return weir_quantity_at(s->quantity)->get(flow, &number) && has_bits(f, s, number);
 	}
 	return false;
+}
+
+/* The columns of the source's, the destination's or both ends' member. */
+static uint64_t ends(const struct weir_step *step, enum weir_column_id src, enum weir_column_id dst)
+{
+	if (step->direction == WEIR_SRC)
+		return WEIR_COLUMN_BIT(src);
+	if (step->direction == WEIR_DST)
+		return WEIR_COLUMN_BIT(dst);
+	return WEIR_COLUMN_BIT(src) | WEIR_COLUMN_BIT(dst);
+}
+
+uint64_t weir_filter_step_columns(const struct weir_step *step)
+{
+	switch ((enum weir_test)step->test) {
+	case WEIR_TEST_ADDRESS:
+		return WEIR_COLUMN_BIT(WEIR_COLUMN_IP_VERSION) |
+		       ends(step, WEIR_COLUMN_SRC_ADDR, WEIR_COLUMN_DST_ADDR);
+	case WEIR_TEST_MAC:
+		return ends(step, WEIR_COLUMN_SRC_MAC, WEIR_COLUMN_DST_MAC);
+	case WEIR_TEST_PORT:
+		return WEIR_COLUMN_BIT(WEIR_COLUMN_PROTOCOL) |
+		       ends(step, WEIR_COLUMN_SRC_PORT, WEIR_COLUMN_DST_PORT);
+	case WEIR_TEST_INTERFACE:
+		return ends(step, WEIR_COLUMN_IN_IFINDEX, WEIR_COLUMN_OUT_IFINDEX);
+	case WEIR_TEST_NUMBER:
+	case WEIR_TEST_BITS:
+		return weir_quantity_at(step->quantity)->columns;
+	default:
+		return 0;
+	}
+}
+
+uint64_t weir_filter_columns(const struct weir_filter *filter)
+{
+	uint64_t columns = 0;
+
+	for (unsigned i = 0; filter && i < filter->step_count; i++)
+		columns |= weir_filter_step_columns(&filter->steps[i]);
+	return columns;
 }
 
 bool weir_filter_match(const struct weir_filter *filter, const struct weir_flow *flow)
@@ -121,7 +149,7 @@ bool weir_filter_match(const struct weir_filter *filter, const struct weir_flow 
 	while (at < filter->step_count) {
 		const struct weir_step *step = &filter->steps[at];
 
-		at = holds(filter, step, flow) ? step->if_true : step->if_false;
+		at = weir_filter_step_holds(filter, step, flow) ? step->if_true : step->if_false;
 	}
 	return at == WEIR_FILTER_TRUE;
 }

@@ -14,28 +14,28 @@ enum unit { PLAIN, SCALED, DURATION, PROTOCOL };
 
 struct number_word {
 	const char *word;
-	enum weir_test test;
+	enum weir_test test; /* NUMBER: of the quantity of that word */
 	enum unit unit;
 	uint64_t max;
 	const char *what; /* expected, for the error sentence */
 };
 
 static const struct number_word number_words[] = {
-	{"bytes", WEIR_TEST_BYTES, SCALED, UINT64_MAX, "a number of bytes (such as 1500, 64k, 1m)"},
-	{"packets", WEIR_TEST_PACKETS, SCALED, UINT64_MAX, "a number of packets (such as 10, 5k)"},
-	{"duration", WEIR_TEST_DURATION, DURATION, UINT64_MAX,
+	{"bytes", WEIR_TEST_NUMBER, SCALED, UINT64_MAX, "a number of bytes (such as 1500, 64k, 1m)"},
+	{"packets", WEIR_TEST_NUMBER, SCALED, UINT64_MAX, "a number of packets (such as 10, 5k)"},
+	{"duration", WEIR_TEST_NUMBER, DURATION, UINT64_MAX,
 	 "a duration (such as 500ms, 10s, 5m)"},
-	{"vlan", WEIR_TEST_VLAN, PLAIN, 4095, "a VLAN number, 0 to 4095"},
-	{"tos", WEIR_TEST_TOS, PLAIN, 255, "a number, 0 to 255"},
-	{"dscp", WEIR_TEST_DSCP, PLAIN, 63, "a DSCP number, 0 to 63"},
-	{"ttl", WEIR_TEST_TTL, PLAIN, 255, "a number, 0 to 255"},
-	{"mark", WEIR_TEST_MARK, PLAIN, UINT32_MAX, "a number, 0 to 4294967295"},
-	{"icmp-type", WEIR_TEST_ICMP_TYPE, PLAIN, 255, "an ICMP type, 0 to 255"},
-	{"icmp-code", WEIR_TEST_ICMP_CODE, PLAIN, 255, "an ICMP code, 0 to 255"},
-	{"proto", WEIR_TEST_PROTOCOL, PROTOCOL, 255,
+	{"vlan", WEIR_TEST_NUMBER, PLAIN, 4095, "a VLAN number, 0 to 4095"},
+	{"tos", WEIR_TEST_NUMBER, PLAIN, 255, "a number, 0 to 255"},
+	{"dscp", WEIR_TEST_NUMBER, PLAIN, 63, "a DSCP number, 0 to 63"},
+	{"ttl", WEIR_TEST_NUMBER, PLAIN, 255, "a number, 0 to 255"},
+	{"mark", WEIR_TEST_NUMBER, PLAIN, UINT32_MAX, "a number, 0 to 4294967295"},
+	{"icmp-type", WEIR_TEST_NUMBER, PLAIN, 255, "an ICMP type, 0 to 255"},
+	{"icmp-code", WEIR_TEST_NUMBER, PLAIN, 255, "an ICMP code, 0 to 255"},
+	{"proto", WEIR_TEST_NUMBER, PROTOCOL, 255,
 	 "a protocol (tcp, udp, icmp, ... or 0 to 255)"},
 	{"port", WEIR_TEST_PORT, PLAIN, 65535, "a port, 0 to 65535"},
-	{"if", WEIR_TEST_IN_IF, PLAIN, UINT32_MAX, "an interface index (see ip link)"},
+	{"if", WEIR_TEST_INTERFACE, PLAIN, UINT32_MAX, "an interface index (see ip link)"},
 };
 
 static int too_many_values(struct weir_parser *p)
@@ -239,7 +239,7 @@ static int add_number(struct weir_parser *p, const void *arg)
 }
 
 static int parse_number_test(struct weir_parser *p, const struct number_word *w,
-			     enum weir_test test, enum weir_direction direction)
+			     enum weir_direction direction)
 {
 	unsigned first = p->value_count;
 	int ret;
@@ -248,7 +248,11 @@ static int parse_number_test(struct weir_parser *p, const struct number_word *w,
 		ret = add_compared(p, w);
 	else
 		ret = parse_set(p, add_number, w);
-	return ret ? ret : weir_parser_add_test(p, test, direction, first);
+	if (ret)
+		return ret;
+	if (w->test == WEIR_TEST_NUMBER)
+		return weir_parser_add_number(p, w->test, w->word, first);
+	return weir_parser_add_test(p, w->test, direction, first);
 }
 
 enum address_form { HOST, NET, ADDRESS };
@@ -315,13 +319,13 @@ static const struct number_word *number_word(const char *word)
 static int parse_flags(struct weir_parser *p)
 {
 	static const char letters[] = "FSRPAUECN"; /* bit 0 .. bit 8 */
-	enum weir_test test = WEIR_TEST_FLAGS;
+	enum weir_test test = WEIR_TEST_BITS;
 	struct weir_range range = {0, 0};
 	unsigned first = p->value_count;
 	int ret;
 
 	if (p->token.kind == WEIR_TOKEN_EQUAL) {
-		test = WEIR_TEST_FLAGS_EQUAL;
+		test = WEIR_TEST_NUMBER;
 		weir_parser_step(p);
 	}
 	if (p->token.kind != WEIR_TOKEN_WORD || p->token.length > WEIR_FILTER_WORD_MAX)
@@ -335,12 +339,12 @@ static int parse_flags(struct weir_parser *p)
 			range.low |= 1u << (letter - letters);
 		}
 	}
-	if (range.low > 0x1ff || (range.low == 0 && test == WEIR_TEST_FLAGS))
+	if (range.low > 0x1ff || (range.low == 0 && test == WEIR_TEST_BITS))
 		return weir_parser_expect(p, "TCP flags (letters of FSRPAUECN)");
 	range.high = range.low;
 	weir_parser_step(p);
 	ret = add_range(p, &range);
-	return ret ? ret : weir_parser_add_test(p, test, WEIR_EITHER, first);
+	return ret ? ret : weir_parser_add_number(p, test, "tcp_flags", first);
 }
 
 static bool is_address(const struct weir_parser *p)
@@ -365,7 +369,7 @@ static int parse_ended(struct weir_parser *p, enum weir_direction direction)
 	}
 	if (weir_parser_sees(p, "port")) {
 		weir_parser_step(p);
-		return parse_number_test(p, number_word("port"), WEIR_TEST_PORT, direction);
+		return parse_number_test(p, number_word("port"), direction);
 	}
 	if (is_address(p))
 		return parse_address_test(p, ADDRESS, direction);
@@ -391,22 +395,22 @@ static int parse_direction(struct weir_parser *p)
 	return parse_ended(p, direction);
 }
 
-static int parse_interface(struct weir_parser *p, enum weir_test test)
+static int parse_interface(struct weir_parser *p, enum weir_direction direction)
 {
 	weir_parser_step(p);
 	if (!weir_parser_sees(p, "if"))
 		return weir_parser_expect(p, "\"if\" and an interface index");
 	weir_parser_step(p);
-	return parse_number_test(p, number_word("if"), test, WEIR_EITHER);
+	return parse_number_test(p, number_word("if"), direction);
 }
 
-static int add_fixed(struct weir_parser *p, enum weir_test test, uint64_t value)
+static int add_fixed(struct weir_parser *p, const char *quantity, uint64_t value)
 {
 	struct weir_range range = {value, value};
 	unsigned first = p->value_count;
 	int ret = add_range(p, &range);
 
-	return ret ? ret : weir_parser_add_test(p, test, WEIR_EITHER, first);
+	return ret ? ret : weir_parser_add_number(p, WEIR_TEST_NUMBER, quantity, first);
 }
 
 static unsigned version_word(const struct weir_parser *p)
@@ -444,10 +448,10 @@ static int parse_rest(struct weir_parser *p, int left)
 	return weir_parser_add_and(p, (unsigned)left, (unsigned)right);
 }
 
-static int parse_qualified(struct weir_parser *p, enum weir_test test, uint64_t value)
+static int parse_qualified(struct weir_parser *p, const char *quantity, uint64_t value)
 {
 	weir_parser_step(p);
-	return parse_rest(p, add_fixed(p, test, value));
+	return parse_rest(p, add_fixed(p, quantity, value));
 }
 
 static int fail_word(struct weir_parser *p)
@@ -498,16 +502,15 @@ int weir_parser_primitive(struct weir_parser *p)
 		return parse_flags(p);
 	}
 	if (weir_parser_sees(p, "in") || weir_parser_sees(p, "out"))
-		return parse_interface(p, weir_parser_sees(p, "in") ? WEIR_TEST_IN_IF
-								    : WEIR_TEST_OUT_IF);
+		return parse_interface(p, weir_parser_sees(p, "in") ? WEIR_SRC : WEIR_DST);
 	if (version_word(p))
-		return parse_qualified(p, WEIR_TEST_VERSION, version_word(p));
+		return parse_qualified(p, "version", version_word(p));
 	w = find_number_word(p);
 	if (w && strcmp(w->word, "if")) {
 		int left;
 
 		weir_parser_step(p);
-		left = parse_number_test(p, w, w->test, WEIR_EITHER);
+		left = parse_number_test(p, w, WEIR_EITHER);
 		return w->unit == PROTOCOL ? parse_rest(p, left) : left;
 	}
 	if (is_address(p))
@@ -517,6 +520,6 @@ int weir_parser_primitive(struct weir_parser *p)
 	    (p->token.word[0] < '0' || p->token.word[0] > '9') &&
 	    p->token.length <= WEIR_FILTER_WORD_MAX &&
 	    !weir_text_parse_protocol(p->token.word, &protocol))
-		return parse_qualified(p, WEIR_TEST_PROTOCOL, protocol);
+		return parse_qualified(p, "proto", protocol);
 	return fail_word(p);
 }

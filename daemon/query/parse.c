@@ -83,6 +83,17 @@ int weir_parser_add_test(struct weir_parser *p, enum weir_test test, enum weir_d
 	return node;
 }
 
+int weir_parser_add_number(struct weir_parser *p, enum weir_test test, const char *quantity,
+			   unsigned first_value)
+{
+	const struct weir_quantity *q = weir_quantity_find(quantity, strlen(quantity));
+	int node = weir_parser_add_test(p, test, WEIR_EITHER, first_value);
+
+	if (node >= 0)
+		p->nodes[node].step.quantity = (uint8_t)weir_quantity_index(q);
+	return node;
+}
+
 int weir_parser_add_and(struct weir_parser *p, unsigned left, unsigned right)
 {
 	return add_node(p, WEIR_NODE_AND, left, right);
@@ -165,26 +176,40 @@ static int parse_either(struct weir_parser *p)
  * returns where it begins. What follows is emitted first, so every jump goes to a
  * lower number and matching ends. As deep as the tree, which NODES_MAX bounds.
  */
-static uint16_t emit(const struct weir_parser *p, struct weir_filter *f, unsigned node,
-		     uint16_t if_true, uint16_t if_false)
+static uint16_t emit(struct weir_filter *f, unsigned node, uint16_t if_true, uint16_t if_false)
 {
-	const struct weir_filter_node *n = &p->nodes[node];
+	const struct weir_filter_node *n = &f->nodes[node];
 	uint16_t next;
 
 	switch (n->kind) {
 	case WEIR_NODE_NOT:
-		return emit(p, f, n->left, if_false, if_true);
+		return emit(f, n->left, if_false, if_true);
 	case WEIR_NODE_AND:
-		next = emit(p, f, n->right, if_true, if_false);
-		return emit(p, f, n->left, next, if_false);
+		next = emit(f, n->right, if_true, if_false);
+		return emit(f, n->left, next, if_false);
 	case WEIR_NODE_OR:
-		next = emit(p, f, n->right, if_true, if_false);
-		return emit(p, f, n->left, if_true, next);
+		next = emit(f, n->right, if_true, if_false);
+		return emit(f, n->left, if_true, next);
 	}
 	f->steps[f->step_count] = n->step;
 	f->steps[f->step_count].if_true = if_true;
 	f->steps[f->step_count].if_false = if_false;
 	return f->step_count++;
+}
+
+void weir_filter_emit(struct weir_filter *f)
+{
+	f->step_count = 0;
+	f->entry = emit(f, f->root, WEIR_FILTER_TRUE, WEIR_FILTER_FALSE);
+}
+
+static void *copy(const void *from, size_t count, size_t bytes)
+{
+	void *to = calloc(count + 1, bytes); /* one more, as none would be NULL */
+
+	if (to && count)
+		memcpy(to, from, count * bytes);
+	return to;
 }
 
 static int compile(const struct weir_parser *p, unsigned root, struct weir_filter **filter)
@@ -194,14 +219,18 @@ static int compile(const struct weir_parser *p, unsigned root, struct weir_filte
 	if (!f)
 		return -ENOMEM;
 	f->steps = calloc(p->node_count, sizeof(*f->steps));
-	f->values = calloc(p->value_count + 1, sizeof(*f->values));
-	if (!f->steps || !f->values) {
+	f->nodes = copy(p->nodes, p->node_count, sizeof(*f->nodes));
+	f->values = copy(p->values, p->value_count, sizeof(*f->values));
+	f->names = copy(p->names, p->name_count, sizeof(*f->names));
+	if (!f->steps || !f->nodes || !f->values || !f->names) {
 		weir_filter_free(f);
 		return -ENOMEM;
 	}
-	memcpy(f->values, p->values, p->value_count * sizeof(*f->values));
+	f->node_count = (uint16_t)p->node_count;
 	f->value_count = (uint16_t)p->value_count;
-	f->entry = emit(p, f, root, WEIR_FILTER_TRUE, WEIR_FILTER_FALSE);
+	f->name_count = (uint16_t)p->name_count;
+	f->root = (uint16_t)root;
+	weir_filter_emit(f);
 	*filter = f;
 	return 0;
 }
@@ -255,5 +284,7 @@ void weir_filter_free(struct weir_filter *filter)
 		return;
 	free(filter->steps);
 	free(filter->values);
+	free(filter->nodes);
+	free(filter->names);
 	free(filter);
 }

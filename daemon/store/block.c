@@ -13,6 +13,7 @@
  */
 #include <endian.h>
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define XXH_INLINE_ALL
@@ -26,6 +27,7 @@ enum {
 	CODEC_PLAIN = 0,
 	CHECKSUM_BYTES = 8,
 	COLUMNS_MAX = 1024,
+	RECORDS_MAX = 65536,
 	/* Records handled column after column before the next ones: their structs
 	 * (68 KB) stay in the second-level cache for all 27 passes. */
 	STRIDE = 512,
@@ -138,12 +140,29 @@ void weir_block_encode(uint64_t number, const struct weir_flow *flows, size_t co
 	weir_block_seal(number, to, offset + CHECKSUM_BYTES);
 }
 
-/* The columns of a block that this program knows. */
-struct plan {
-	unsigned columns;
-	const struct weir_column *column[64];
-	const uint8_t *data[64];
+struct weir_block_reader {
+	const uint8_t *data;
+	struct header header;
+	uint64_t decoded; /* columns that are in vectors[] */
+	const uint8_t *columns[WEIR_COLUMN_END]; /* NULL: not in this block */
+	struct weir_vector vectors[WEIR_COLUMN_END];
+	void *room[WEIR_COLUMN_END]; /* for the values of vectors[], if they are copied */
 };
+
+int weir_block_reader_new(struct weir_block_reader **reader)
+{
+	*reader = calloc(1, sizeof(**reader));
+	return *reader ? 0 : -ENOMEM;
+}
+
+void weir_block_reader_free(struct weir_block_reader *reader)
+{
+	if (!reader)
+		return;
+	for (unsigned i = 0; i < WEIR_COLUMN_END; i++)
+		free(reader->room[i]);
+	free(reader);
+}
 
 static int read_header(uint64_t number, const uint8_t *from, size_t bytes, struct header *header)
 {
@@ -160,22 +179,23 @@ static int read_header(uint64_t number, const uint8_t *from, size_t bytes, struc
 	header->columns = le16toh(header->columns);
 	header->count = le32toh(header->count);
 	header->entry_bytes = le32toh(header->entry_bytes);
+	header->min_ns = le64toh(header->min_ns);
+	header->max_ns = le64toh(header->max_ns);
 	if (header->magic != MAGIC)
 		return -EBADMSG;
 	if (header->version != WEIR_BLOCK_VERSION)
 		return -ENOTSUP;
 	if (header->entry_bytes < sizeof(struct entry) || header->entry_bytes > 4096 ||
-	    header->columns > COLUMNS_MAX)
+	    header->columns > COLUMNS_MAX || !header->count || header->count > RECORDS_MAX)
 		return -EBADMSG;
 	return 0;
 }
 
-static int read_directory(const struct header *header, const uint8_t *from, size_t end,
-			  struct plan *plan)
+static int read_directory(struct weir_block_reader *reader, size_t end)
 {
-	uint64_t seen = 0;
+	const struct header *header = &reader->header;
 
-	plan->columns = 0;
+	memset(reader->columns, 0, sizeof(reader->columns));
 	if (sizeof(*header) + (size_t)header->columns * header->entry_bytes > end)
 		return -EBADMSG;
 	for (unsigned i = 0; i < header->columns; i++) {
@@ -183,7 +203,7 @@ static int read_directory(const struct header *header, const uint8_t *from, size
 		struct entry entry;
 		size_t offset, bytes;
 
-		memcpy(&entry, from + sizeof(*header) + (size_t)i * header->entry_bytes,
+		memcpy(&entry, reader->data + sizeof(*header) + (size_t)i * header->entry_bytes,
 		       sizeof(entry));
 		offset = le32toh(entry.offset);
 		bytes = le32toh(entry.bytes);
@@ -194,40 +214,126 @@ static int read_directory(const struct header *header, const uint8_t *from, size
 			continue;
 		if (le16toh(entry.codec) != CODEC_PLAIN)
 			return -ENOTSUP;
-		if (bytes != (size_t)header->count * column->width)
+		if (bytes != (size_t)header->count * column->width || reader->columns[column->id])
 			return -EBADMSG;
-		if (seen & 1ULL << column->id)
-			return -EBADMSG;
-		seen |= 1ULL << column->id;
-		plan->column[plan->columns] = column;
-		plan->data[plan->columns++] = from + offset;
+		reader->columns[column->id] = reader->data + offset;
 	}
 	return 0;
 }
 
-int weir_block_decode(uint64_t number, const uint8_t *from, size_t bytes, struct weir_flow *flows,
-		      size_t max, size_t *count)
+int weir_block_open(struct weir_block_reader *reader, uint64_t number, const uint8_t *from,
+		    size_t bytes)
 {
-	struct header header;
-	struct plan plan;
-	int ret = read_header(number, from, bytes, &header);
+	int ret = read_header(number, from, bytes, &reader->header);
 
-	if (!ret)
-		ret = read_directory(&header, from, bytes - CHECKSUM_BYTES, &plan);
-	if (ret)
-		return ret;
-	if (header.count > max)
-		return -ENOBUFS;
-	/* Padding and columns that are missing read as zero. */
-	memset(flows, 0, header.count * sizeof(*flows));
-	for (size_t at = 0; at < header.count; at += STRIDE) {
-		size_t some = header.count - at < STRIDE ? header.count - at : STRIDE;
+	reader->data = from;
+	reader->decoded = 0;
+	return ret ? ret : read_directory(reader, bytes - CHECKSUM_BYTES);
+}
 
-		for (unsigned i = 0; i < plan.columns; i++)
-			weir_column_unpack(plan.column[i],
-					   plan.data[i] + at * plan.column[i]->width, some,
-					   flows + at);
+uint32_t weir_block_count(const struct weir_block_reader *reader)
+{
+	return reader->header.count;
+}
+
+struct weir_block_times weir_block_times(const struct weir_block_reader *reader)
+{
+	return (struct weir_block_times){reader->header.min_ns, reader->header.max_ns};
+}
+
+uint32_t weir_block_column_bytes(const struct weir_block_reader *reader, enum weir_column_id id)
+{
+	return reader->columns[id] ? reader->header.count * weir_column_find(id)->width : 0;
+}
+
+bool weir_block_range(struct weir_block_reader *reader, enum weir_column_id id, uint64_t *min,
+		      uint64_t *max)
+{
+	const struct weir_column *column = weir_column_find(id);
+
+	if (!column || !column->number || reader->columns[id])
+		return false;
+	*min = *max = 0;
+	return true;
+}
+
+bool weir_block_may_hold_prefix(struct weir_block_reader *reader, enum weir_column_id id,
+				const uint8_t address[16], unsigned bits)
+{
+	return true;
+}
+
+bool weir_block_may_hold_number(struct weir_block_reader *reader, enum weir_column_id id,
+				uint64_t low, uint64_t high)
+{
+	uint64_t min, max;
+
+	return !weir_block_range(reader, id, &min, &max) || (low <= max && high >= min);
+}
+
+/* What is on disk is neither aligned nor in host order everywhere. */
+static int decode_plain(struct weir_block_reader *reader, const struct weir_column *column,
+			struct weir_vector *vector)
+{
+	const uint8_t *from = reader->columns[column->id];
+
+	if (!reader->room[column->id])
+		reader->room[column->id] = malloc((size_t)RECORDS_MAX * column->width);
+	if (!reader->room[column->id])
+		return -ENOMEM;
+	memcpy(reader->room[column->id], from, (size_t)reader->header.count * column->width);
+	if (column->number)
+		weir_column_to_host(reader->room[column->id], column->width, reader->header.count);
+	vector->form = WEIR_VECTOR_NUMBERS;
+	vector->values = reader->room[column->id];
+	return 0;
+}
+
+int weir_block_column(struct weir_block_reader *reader, enum weir_column_id id,
+		      struct weir_vector *vector)
+{
+	static const uint64_t zero[2];
+	const struct weir_column *column = weir_column_find(id);
+	struct weir_vector *decoded;
+	int ret;
+
+	if (!column)
+		return -EINVAL;
+	decoded = &reader->vectors[id];
+	if (!(reader->decoded & WEIR_COLUMN_BIT(id))) {
+		*decoded = (struct weir_vector){.form = WEIR_VECTOR_CONSTANT,
+						.width = column->width,
+						.count = reader->header.count,
+						.values = zero};
+		ret = reader->columns[id] ? decode_plain(reader, column, decoded) : 0;
+		if (ret)
+			return ret;
+		reader->decoded |= WEIR_COLUMN_BIT(id);
 	}
-	*count = header.count;
+	*vector = *decoded;
+	return 0;
+}
+
+int weir_block_rows(struct weir_block_reader *reader, uint64_t columns, struct weir_flow *flows)
+{
+	uint32_t count = reader->header.count;
+	struct weir_vector vector;
+
+	for (unsigned id = 1; id < WEIR_COLUMN_END; id++) {
+		int ret = columns & WEIR_COLUMN_BIT(id) ? weir_block_column(reader, id, &vector) :
+							  0;
+
+		if (ret)
+			return ret;
+	}
+	/* Padding and columns that are missing or not asked for read as zero. */
+	memset(flows, 0, count * sizeof(*flows));
+	for (uint32_t at = 0; at < count; at += STRIDE) {
+		uint32_t some = count - at < STRIDE ? count - at : STRIDE;
+
+		for (unsigned id = 1; id < WEIR_COLUMN_END; id++)
+			if (columns & WEIR_COLUMN_BIT(id) && reader->columns[id])
+				weir_vector_scatter(&reader->vectors[id], id, at, some, flows + at);
+	}
 	return 0;
 }

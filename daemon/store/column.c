@@ -4,52 +4,53 @@
 
 #include "daemon/store/column.h"
 
-#define NUMBER(i, member)                                                                          \
+#define COLUMN(i, member, is_number)                                                               \
 	{                                                                                          \
-		i, offsetof(struct weir_flow, member), sizeof(((struct weir_flow *)0)->member),    \
-			true                                                                       \
+		.name = #member, .id = (i), .offset = offsetof(struct weir_flow, member),          \
+		.width = sizeof(((struct weir_flow *)0)->member), .number = (is_number),           \
 	}
-#define BYTES(i, member)                                                                           \
-	{                                                                                          \
-		i, offsetof(struct weir_flow, member), sizeof(((struct weir_flow *)0)->member),    \
-			false                                                                      \
-	}
+#define NUMBER(i, member) COLUMN(i, member, true)
+#define BYTES(i, member)  COLUMN(i, member, false)
 
 const struct weir_column weir_column_table[] = {
-	BYTES(1, src_addr),
-	BYTES(2, dst_addr),
-	NUMBER(3, src_port),
-	NUMBER(4, dst_port),
-	NUMBER(5, protocol),
-	NUMBER(6, ip_version),
-	NUMBER(7, tos),
-	NUMBER(8, vlan_id),
-	NUMBER(9, in_ifindex),
-	NUMBER(10, out_ifindex),
-	NUMBER(11, packets),
-	NUMBER(12, bytes),
-	NUMBER(13, start_ns),
-	NUMBER(14, end_ns),
-	NUMBER(15, second_ns),
-	NUMBER(16, payload_ns),
-	NUMBER(17, mark),
-	NUMBER(18, fragments),
-	NUMBER(19, retransmitted),
-	NUMBER(20, out_of_order),
-	NUMBER(21, tcp_flags),
-	NUMBER(22, flags),
-	NUMBER(23, end_reason),
-	NUMBER(24, observed),
-	NUMBER(25, min_ttl),
-	BYTES(26, src_mac),
-	BYTES(27, dst_mac),
+	BYTES(WEIR_COLUMN_SRC_ADDR, src_addr),
+	BYTES(WEIR_COLUMN_DST_ADDR, dst_addr),
+	NUMBER(WEIR_COLUMN_SRC_PORT, src_port),
+	NUMBER(WEIR_COLUMN_DST_PORT, dst_port),
+	NUMBER(WEIR_COLUMN_PROTOCOL, protocol),
+	NUMBER(WEIR_COLUMN_IP_VERSION, ip_version),
+	NUMBER(WEIR_COLUMN_TOS, tos),
+	NUMBER(WEIR_COLUMN_VLAN_ID, vlan_id),
+	NUMBER(WEIR_COLUMN_IN_IFINDEX, in_ifindex),
+	NUMBER(WEIR_COLUMN_OUT_IFINDEX, out_ifindex),
+	NUMBER(WEIR_COLUMN_PACKETS, packets),
+	NUMBER(WEIR_COLUMN_BYTES, bytes),
+	NUMBER(WEIR_COLUMN_START_NS, start_ns),
+	NUMBER(WEIR_COLUMN_END_NS, end_ns),
+	NUMBER(WEIR_COLUMN_SECOND_NS, second_ns),
+	NUMBER(WEIR_COLUMN_PAYLOAD_NS, payload_ns),
+	NUMBER(WEIR_COLUMN_MARK, mark),
+	NUMBER(WEIR_COLUMN_FRAGMENTS, fragments),
+	NUMBER(WEIR_COLUMN_RETRANSMITTED, retransmitted),
+	NUMBER(WEIR_COLUMN_OUT_OF_ORDER, out_of_order),
+	NUMBER(WEIR_COLUMN_TCP_FLAGS, tcp_flags),
+	NUMBER(WEIR_COLUMN_FLAGS, flags),
+	NUMBER(WEIR_COLUMN_END_REASON, end_reason),
+	NUMBER(WEIR_COLUMN_OBSERVED, observed),
+	NUMBER(WEIR_COLUMN_MIN_TTL, min_ttl),
+	BYTES(WEIR_COLUMN_SRC_MAC, src_mac),
+	BYTES(WEIR_COLUMN_DST_MAC, dst_mac),
 };
 const unsigned weir_column_count = sizeof(weir_column_table) / sizeof(weir_column_table[0]);
+
+_Static_assert(sizeof(weir_column_table) / sizeof(weir_column_table[0]) == WEIR_COLUMN_END - 1,
+	       "every id has its row");
+_Static_assert(WEIR_COLUMN_END <= 64, "a set of columns is a u64");
 
 const struct weir_column *weir_column_find(uint16_t id)
 {
 	/* Ids are 1.. without holes so far. */
-	if (!id || id > weir_column_count)
+	if (!id || id >= WEIR_COLUMN_END)
 		return NULL;
 	return &weir_column_table[id - 1];
 }
@@ -62,13 +63,6 @@ const struct weir_column *weir_column_find(uint16_t id)
 		memcpy(&value, from + i * sizeof(*flows), sizeof(value));                          \
 		value = convert(value);                                                            \
 		memcpy(to + i * sizeof(value), &value, sizeof(value));                             \
-	}
-#define UNPACK(bytes_, convert)                                                                    \
-	for (size_t i = 0; i < count; i++) {                                                       \
-		uint##bytes_##_t value;                                                            \
-		memcpy(&value, from + i * sizeof(value), sizeof(value));                           \
-		value = convert(value);                                                            \
-		memcpy(to + i * sizeof(*flows), &value, sizeof(value));                            \
 	}
 #define SAME(value) (value)
 
@@ -103,33 +97,22 @@ void weir_column_pack(const struct weir_column *column, const struct weir_flow *
 	}
 }
 
-void weir_column_unpack(const struct weir_column *column, const uint8_t *from, size_t count,
-			struct weir_flow *flows)
-{
-	uint8_t *to = (uint8_t *)flows + column->offset;
+#define TO_HOST(bytes_)                                                                            \
+	for (size_t i = 0; i < count; i++)                                                         \
+	((uint##bytes_##_t *)values)[i] = le##bytes_##toh(((uint##bytes_##_t *)values)[i])
 
-	if (!column->number && column->width == 16) {
-		for (size_t i = 0; i < count; i++)
-			memcpy(to + i * sizeof(*flows), from + i * 16, 16);
-		return;
-	}
-	if (!column->number) {
-		for (size_t i = 0; i < count; i++)
-			memcpy(to + i * sizeof(*flows), from + i * column->width, column->width);
-		return;
-	}
-	switch (column->width) {
-	case 1:
-		UNPACK(8, SAME)
-		break;
+void weir_column_to_host(void *values, unsigned width, size_t count)
+{
+	/* On most machines these loops compile to nothing. */
+	switch (width) {
 	case 2:
-		UNPACK(16, le16toh)
+		TO_HOST(16);
 		break;
 	case 4:
-		UNPACK(32, le32toh)
+		TO_HOST(32);
 		break;
-	default:
-		UNPACK(64, le64toh)
+	case 8:
+		TO_HOST(64);
 		break;
 	}
 }

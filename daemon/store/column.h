@@ -2,14 +2,51 @@
 /*
  * column.h - how the members of struct weir_flow lie in a block.
  *
- * One table drives encoding and decoding. Ids are on disk: append, never reuse.
+ * One table drives encoding and decoding.
  */
 #ifndef WEIR_STORE_COLUMN_H
 #define WEIR_STORE_COLUMN_H
 
 #include "daemon/common/flow.h"
 
+/* Ids are on disk: append, never reuse. All are below 64, so that a set of columns is
+ * the bits of a u64: 1 << id. */
+enum weir_column_id {
+	WEIR_COLUMN_SRC_ADDR = 1,
+	WEIR_COLUMN_DST_ADDR,
+	WEIR_COLUMN_SRC_PORT,
+	WEIR_COLUMN_DST_PORT,
+	WEIR_COLUMN_PROTOCOL,
+	WEIR_COLUMN_IP_VERSION,
+	WEIR_COLUMN_TOS,
+	WEIR_COLUMN_VLAN_ID,
+	WEIR_COLUMN_IN_IFINDEX,
+	WEIR_COLUMN_OUT_IFINDEX,
+	WEIR_COLUMN_PACKETS,
+	WEIR_COLUMN_BYTES,
+	WEIR_COLUMN_START_NS,
+	WEIR_COLUMN_END_NS,
+	WEIR_COLUMN_SECOND_NS,
+	WEIR_COLUMN_PAYLOAD_NS,
+	WEIR_COLUMN_MARK,
+	WEIR_COLUMN_FRAGMENTS,
+	WEIR_COLUMN_RETRANSMITTED,
+	WEIR_COLUMN_OUT_OF_ORDER,
+	WEIR_COLUMN_TCP_FLAGS,
+	WEIR_COLUMN_FLAGS,
+	WEIR_COLUMN_END_REASON,
+	WEIR_COLUMN_OBSERVED,
+	WEIR_COLUMN_MIN_TTL,
+	WEIR_COLUMN_SRC_MAC,
+	WEIR_COLUMN_DST_MAC,
+	WEIR_COLUMN_END, /* one above the last */
+};
+
+#define WEIR_COLUMN_BIT(id) (1ULL << (id))
+#define WEIR_COLUMN_ALL	    (WEIR_COLUMN_BIT(WEIR_COLUMN_END) - 2)
+
 struct weir_column {
+	const char *name; /* for people: "src_addr" */
 	uint16_t id;
 	uint16_t offset; /* in struct weir_flow */
 	uint8_t width; /* bytes of one value */
@@ -21,10 +58,10 @@ extern const unsigned weir_column_count;
 
 /* NULL: a column of a later version. */
 const struct weir_column *weir_column_find(uint16_t id);
-/* Gather @count values into @to (count * width bytes), and scatter them back. */
+/* Gather @count values into @to (count * width bytes). */
 void weir_column_pack(const struct weir_column *column, const struct weir_flow *flows, size_t count,
 		      uint8_t *to);
-void weir_column_unpack(const struct weir_column *column, const uint8_t *from, size_t count,
-			struct weir_flow *flows);
+/* Turn little endian numbers of @width bytes into the host's, in place. */
+void weir_column_to_host(void *values, unsigned width, size_t count);
 
 #endif

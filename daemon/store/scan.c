@@ -1,195 +1,68 @@
 // SPDX-License-Identifier: GPL-2.0
-/*
- * scan.c - read blocks in order.
- *
- * A read transaction pins every page that was in use when it began, and the
- * file grows by all that is written meanwhile. So a transaction lives for one
- * block: find it in the index of times, check it, decode it into memory of our
- * own, end. The visitor runs outside of it and may take as long as it likes. How far
- * the scan goes in a partition is settled when it gets there.
- */
+/* scan.c - the store read row by row, for those who want whole records. */
 #include <errno.h>
-#include <inttypes.h>
 #include <stdlib.h>
-#include <string.h>
 
-#include "daemon/common/log.h"
-#include "daemon/store/block.h"
 #include "daemon/store/internal.h"
+#include "daemon/store/view.h"
 
 struct scan {
-	struct weir_store *store;
-	uint64_t from_ns, to_ns;
-	bool backward;
+	struct weir_store_view *view;
+	struct weir_flow *flows; /* room for one block */
 	weir_store_visit *visit;
 	void *arg;
 	uint64_t damaged;
-	uint64_t next; /* block to look at first, in the direction of the scan */
-	uint64_t last; /* block of this partition to end with */
-	struct weir_flow *flows; /* room for one block */
-	size_t count; /* in flows */
 };
-
-static bool overlaps(const struct scan *scan, const struct weir_lmdb_value *value)
-{
-	struct weir_meta_times times;
-
-	weir_meta_decode(value->data, value->bytes, &times, sizeof(times));
-	return times.min_ns < scan->to_ns && times.max_ns >= scan->from_ns;
-}
-
-static bool beyond(const struct scan *scan, uint64_t number)
-{
-	return scan->backward ? number < scan->last : number > scan->last;
-}
-
-/* The next block that may match, at or after scan->next. -ENOENT: none. */
-static int find(struct scan *scan, struct weir_lmdb_txn *txn, uint64_t *number)
-{
-	struct weir_lmdb_value value;
-
-	for (;;) {
-		int ret = weir_lmdb_seek_number(txn, WEIR_DB_TIMES, scan->next, scan->backward,
-						number, &value);
-
-		if (ret)
-			return ret;
-		if (beyond(scan, *number))
-			return -ENOENT;
-		scan->next = scan->backward ? *number - 1 : *number + 1;
-		if (overlaps(scan, &value))
-			return 0;
-	}
-}
-
-/* -EBADMSG, -ENOTSUP, -ENOBUFS: block *@number is there but cannot be read.
- * -EUCLEAN: the index itself is damaged. */
-static int load(struct scan *scan, struct weir_lmdb *lmdb, uint64_t *number)
-{
-	struct weir_lmdb_value block;
-	struct weir_lmdb_txn txn;
-	int ret = weir_lmdb_begin(lmdb, false, &txn);
-
-	if (!ret)
-		ret = find(scan, &txn, number);
-	if (ret == -EBADMSG)
-		ret = -EUCLEAN;
-	if (!ret) {
-		ret = weir_lmdb_get_number(&txn, WEIR_DB_BLOCKS, *number, &block);
-		if (ret == -ENOENT)
-			ret = -EBADMSG;
-	}
-	if (!ret)
-		ret = weir_block_decode(*number, block.data, block.bytes, scan->flows,
-					WEIR_STORE_BLOCK_RECORDS, &scan->count);
-	weir_lmdb_abort(&txn);
-	return ret;
-}
-
-/* Set the bounds for one partition. -ENOENT: nothing in it. */
-static int enter(struct scan *scan, struct weir_lmdb *lmdb, uint64_t after)
-{
-	struct weir_lmdb_txn txn;
-	uint64_t first, last;
-	int ret = weir_lmdb_begin(lmdb, false, &txn);
-
-	if (!ret)
-		ret = weir_lmdb_seek_number(&txn, WEIR_DB_TIMES, after + 1, false, &first, NULL);
-	if (!ret)
-		ret = weir_lmdb_seek_number(&txn, WEIR_DB_TIMES, UINT64_MAX, true, &last, NULL);
-	weir_lmdb_abort(&txn);
-	scan->next = scan->backward ? last : first;
-	scan->last = scan->backward ? first : last;
-	return ret;
-}
-
-/* Count and name what cannot be read. Returns whether the scan of the partition goes on. */
-static bool note_damage(struct scan *scan, const char *name, uint64_t number, int ret)
-{
-	scan->damaged++;
-	if (ret == -EUCLEAN) {
-		weir_log_warn("%s/%s: the index is damaged; what follows is left out",
-			      scan->store->dir, name);
-		return false;
-	}
-	weir_log_warn("%s/%s: block %" PRIu64 " %s; its records are left out", scan->store->dir,
-		      name, number,
-		      ret == -ENOTSUP ? "was written by a later weir" : "is damaged");
-	return true;
-}
 
 static bool is_damage(int ret)
 {
-	return ret == -EBADMSG || ret == -ENOTSUP || ret == -ENOBUFS || ret == -EUCLEAN;
+	return ret == -EBADMSG || ret == -ENOTSUP;
 }
 
-static int scan_partition(struct scan *scan, unsigned index, uint64_t after)
+/* The visitor runs outside of any transaction and may take as long as it likes. */
+static int scan_block(struct scan *scan, const struct weir_store_block *block)
 {
-	char name[WEIR_STORE_PARTITION_NAME];
-	struct weir_lmdb *lmdb;
-	int ret = weir_partition_hold(scan->store, index, &lmdb);
+	int ret = weir_store_view_open(scan->view, block);
 
-	if (!ret) {
-		memcpy(name, scan->store->partitions[index].name, sizeof(name));
-		ret = enter(scan, lmdb, after);
-		pthread_rwlock_unlock(&scan->store->lock);
-	}
-	if (ret == -EBADMSG)
+	if (!ret)
+		ret = weir_store_view_rows(scan->view, WEIR_COLUMN_ALL, scan->flows);
+	weir_store_view_close(scan->view);
+	if (is_damage(ret))
 		scan->damaged++;
-	if (ret)
-		return ret == -ENOENT || ret == -EBADMSG ? 0 : ret;
-	for (;;) {
-		uint64_t number = 0;
-
-		ret = weir_partition_hold(scan->store, index, &lmdb);
-		if (ret)
-			return ret == -EBADMSG ? -EIO : ret;
-		ret = load(scan, lmdb, &number);
-		pthread_rwlock_unlock(&scan->store->lock);
-		if (is_damage(ret)) {
-			if (note_damage(scan, name, number, ret))
-				continue;
-			return 0;
-		}
-		if (ret)
-			return ret == -ENOENT ? 0 : ret;
-		ret = scan->visit(scan->arg, number, scan->flows, scan->count);
-		if (ret)
-			return ret;
-	}
+	if (is_damage(ret) || ret == -ESTALE)
+		return 0;
+	return ret ? ret : scan->visit(scan->arg, block->number, scan->flows, block->records);
 }
 
-/* Partitions are only ever added, at the end, so an index stays what it is. */
-static int run(struct scan *scan, uint64_t after)
+static int run(struct weir_store *store, const struct weir_store_block *blocks, size_t count,
+	       bool backward, struct scan *scan)
 {
-	unsigned count;
-	int ret = weir_partition_refresh(scan->store);
+	int ret = weir_store_view_new(store, &scan->view);
 
 	if (ret)
 		return ret;
 	scan->flows = malloc(WEIR_STORE_BLOCK_RECORDS * sizeof(*scan->flows));
 	if (!scan->flows)
-		return -ENOMEM;
-	pthread_rwlock_rdlock(&scan->store->lock);
-	count = scan->store->partition_count;
-	pthread_rwlock_unlock(&scan->store->lock);
-	for (unsigned i = 0; i < count && !ret; i++)
-		ret = scan_partition(scan, scan->backward ? count - 1 - i : i, after);
+		ret = -ENOMEM;
+	for (size_t i = 0; i < count && !ret; i++)
+		ret = scan_block(scan, &blocks[backward ? count - 1 - i : i]);
 	free(scan->flows);
+	weir_store_view_free(scan->view);
 	return ret;
 }
 
 int weir_store_scan(struct weir_store *store, uint64_t from_ns, uint64_t to_ns, bool backward,
 		    weir_store_visit *visit, void *arg, uint64_t *damaged)
 {
-	struct scan scan = {.store = store,
-			    .from_ns = from_ns,
-			    .to_ns = to_ns,
-			    .backward = backward,
-			    .visit = visit,
-			    .arg = arg};
-	int ret = run(&scan, 0);
+	struct scan scan = {.visit = visit, .arg = arg};
+	struct weir_store_block *blocks;
+	size_t count;
+	int ret = weir_store_plan(store, from_ns, to_ns, &blocks, &count, &scan.damaged);
 
+	if (!ret) {
+		ret = run(store, blocks, count, backward, &scan);
+		free(blocks);
+	}
 	if (damaged)
 		*damaged = scan.damaged;
 	return ret;
@@ -198,7 +71,14 @@ int weir_store_scan(struct weir_store *store, uint64_t from_ns, uint64_t to_ns, 
 int weir_store_scan_after(struct weir_store *store, uint64_t after, weir_store_visit *visit,
 			  void *arg)
 {
-	struct scan scan = {.store = store, .to_ns = UINT64_MAX, .visit = visit, .arg = arg};
+	struct scan scan = {.visit = visit, .arg = arg};
+	struct weir_store_block *blocks;
+	size_t count;
+	int ret = weir_store_plan_after(store, after, &blocks, &count, NULL);
 
-	return run(&scan, after);
+	if (!ret) {
+		ret = run(store, blocks, count, false, &scan);
+		free(blocks);
+	}
+	return ret;
 }

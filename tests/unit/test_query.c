@@ -99,7 +99,7 @@ static int take(void *arg, const struct weir_flow *flow)
 	return s->stop_at && s->count == s->stop_at ? 77 : 0;
 }
 
-static void check_list(const struct weir_query *q)
+static void check_list(const struct weir_query *q, const struct weir_list *list)
 {
 	static uint64_t expected[FLOWS];
 	static struct seen seen;
@@ -115,16 +115,14 @@ static void check_list(const struct weir_query *q)
 		expected[count++] = flows[i].end_ns;
 	}
 	qsort(expected, count, sizeof(*expected), compare_ends);
-	ck_assert_int_eq(weir_query_list(store, q, take, &seen, &result), 0);
+	ck_assert_int_eq(weir_query_list(store, q, list, take, &seen, &result), 0);
 	ck_assert(weir_totals_equal(&result.matched, &matched));
 	ck_assert_uint_eq(result.blocks_damaged, 0);
-	if (q->limit && q->limit < count)
-		count = q->limit;
+	if (list->limit && list->limit < count)
+		count = list->limit;
 	else
 		ck_assert(weir_totals_equal(&seen.totals, &matched));
 	ck_assert_uint_eq(seen.count, count);
-	if (!q->limit) /* sorted within blocks only */
-		qsort(seen.ends, count, sizeof(*seen.ends), compare_ends);
 	ck_assert_mem_eq(seen.ends, expected, count * sizeof(*expected));
 }
 
@@ -133,6 +131,7 @@ START_TEST(lists)
 	static const uint64_t limits[] = {0, 1, 20, 299, 2000, FLOWS, 100000};
 	static const uint64_t from[] = {0, 20, 100}, to[] = {0, 60, 130};
 	struct weir_query q = {.to_ns = UINT64_MAX};
+	struct weir_list list = {0};
 	struct weir_filter *filter;
 	char error[128];
 
@@ -140,13 +139,13 @@ START_TEST(lists)
 			 0);
 	for (unsigned i = 0; i < sizeof(limits) / sizeof(limits[0]); i++) {
 		for (unsigned k = 0; k < 3; k++) {
-			q.limit = limits[i];
+			list.limit = limits[i];
 			q.from_ns = from[k] ? BASE + from[k] * WEIR_NS_PER_SECOND : 0;
 			q.to_ns = to[k] ? BASE + to[k] * WEIR_NS_PER_SECOND : 0;
 			q.filter = NULL;
-			check_list(&q);
+			check_list(&q, &list);
 			q.filter = filter;
-			check_list(&q);
+			check_list(&q, &list);
 		}
 	}
 	weir_filter_free(filter);
@@ -156,54 +155,66 @@ END_TEST
 START_TEST(stops)
 {
 	static struct seen seen;
+	const struct weir_list list = {.limit = 10};
+	struct weir_query_result result;
 	atomic_bool cancel = true;
-	struct weir_query q = {.limit = 10};
+	struct weir_query q = {0};
 
 	memset(&seen, 0, sizeof(seen));
 	seen.stop_at = 4;
-	ck_assert_int_eq(weir_query_list(store, &q, take, &seen, NULL), 77);
+	ck_assert_int_eq(weir_query_list(store, &q, &list, take, &seen, NULL), 77);
 	ck_assert_uint_eq(seen.count, 4);
-	q.limit = WEIR_QUERY_LIMIT_MAX + 1;
-	ck_assert_int_eq(weir_query_list(store, &q, take, &seen, NULL), -E2BIG);
-	q.limit = 0;
+	q.memory_bytes = 1000;
+	ck_assert_int_eq(weir_query_list(store, &q, NULL, take, &seen, &result), -E2BIG);
+	ck_assert_ptr_nonnull(result.bound);
+	q.memory_bytes = 0;
 	q.cancel = &cancel;
-	ck_assert_int_eq(weir_query_list(store, &q, take, &seen, NULL), -ECANCELED);
+	ck_assert_int_eq(weir_query_list(store, &q, NULL, take, &seen, NULL), -ECANCELED);
 	ck_assert_uint_eq(seen.count, 4);
 }
 END_TEST
 
+struct hosts {
+	struct weir_totals expected[20];
+	unsigned count;
+};
+
+static int take_host(void *arg, const uint8_t *key, const uint64_t *value)
+{
+	struct hosts *hosts = arg;
+	const struct weir_totals totals = {value[0], value[1], value[2]};
+
+	ck_assert_uint_eq(key[0], 4);
+	ck_assert_uint_eq(key[16], hosts->count);
+	ck_assert(weir_totals_equal(&totals, &hosts->expected[hosts->count]));
+	hosts->count++;
+	return 0;
+}
+
 START_TEST(sums)
 {
-	static struct weir_totals hosts[20];
+	static struct hosts hosts;
 	struct weir_totals matched = {0, 0, 0};
 	struct weir_query q = {.from_ns = BASE + 20 * WEIR_NS_PER_SECOND};
+	struct weir_query_spec spec = {.measures = 3, .order = WEIR_ORDER_KEY};
 	struct weir_query_result result;
-	struct weir_aggregate *aggregate;
-	struct weir_fields fields;
-	uint8_t key[17] = {4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 10, 0, 0, 0};
 
-	ck_assert_int_eq(weir_fields_parse("host", &fields, NULL), 0);
-	ck_assert_int_eq(weir_aggregate_new(fields.key_bytes, 20, &aggregate), 0);
-	memset(hosts, 0, sizeof(hosts));
+	memset(&hosts, 0, sizeof(hosts));
+	ck_assert_int_eq(weir_fields_parse("host", &spec.fields, NULL), 0);
+	spec.measure[0].quantity = weir_quantity_find("flows", 5);
+	spec.measure[1].quantity = weir_quantity_find("packets", 7);
+	spec.measure[2].quantity = weir_quantity_find("bytes", 5);
 	for (unsigned i = 0; i < FLOWS; i++) {
 		if (!selected(&q, &flows[i]))
 			continue;
 		weir_flow_count(&matched, &flows[i]);
-		weir_flow_count(&hosts[flows[i].src_addr[15]], &flows[i]);
+		weir_flow_count(&hosts.expected[flows[i].src_addr[15]], &flows[i]);
 		if (flows[i].src_addr[15] != flows[i].dst_addr[15])
-			weir_flow_count(&hosts[flows[i].dst_addr[15]], &flows[i]);
+			weir_flow_count(&hosts.expected[flows[i].dst_addr[15]], &flows[i]);
 	}
-	ck_assert_int_eq(weir_query_aggregate(store, &q, &fields, aggregate, &result), 0);
+	ck_assert_int_eq(weir_query_groups(store, &q, &spec, take_host, &hosts, NULL, &result), 0);
 	ck_assert(weir_totals_equal(&result.matched, &matched));
-	for (unsigned i = 0; i < 20; i++) {
-		key[16] = (uint8_t)i;
-		ck_assert_ptr_nonnull(weir_aggregate_get(aggregate, key));
-		ck_assert(weir_totals_equal(weir_aggregate_get(aggregate, key), &hosts[i]));
-	}
-	weir_aggregate_free(aggregate);
-	ck_assert_int_eq(weir_aggregate_new(fields.key_bytes, 19, &aggregate), 0);
-	ck_assert_int_eq(weir_query_aggregate(store, &q, &fields, aggregate, &result), -E2BIG);
-	weir_aggregate_free(aggregate);
+	ck_assert_uint_eq(hosts.count, 20);
 }
 END_TEST
 

@@ -5,6 +5,8 @@
 #include <string.h>
 
 #include "daemon/node/summary.h"
+#include "daemon/query/aggregate.h"
+#include "daemon/query/fields.h"
 #include "daemon/wire/convert.h"
 #include "daemon/wire/hash.h"
 
@@ -192,6 +194,132 @@ START_TEST(test_bound)
 }
 END_TEST
 
+enum { MANY = 30000, MANY_GROUPS = 1 << 17 };
+
+/* Anything a stranger may send, with many hosts and few, both versions in one address. */
+static void make_anything(struct weir_flow *many)
+{
+	static const uint8_t protocols[] = {1, 6, 17, 33, 47, 50, 58, 132, 136, 255};
+
+	srandom(11);
+	memset(many, 0, MANY * sizeof(*many));
+	for (unsigned i = 0; i < MANY; i++) {
+		struct weir_flow *f = &many[i];
+		unsigned hosts = random() % 3 ? 20000 : 5;
+
+		f->ip_version = random() % 2 ? 4 : 6;
+		f->src_addr[0] = random() % 2 * 0x20;
+		f->src_addr[14] = (uint8_t)(random() % hosts >> 8);
+		f->src_addr[15] = (uint8_t)(random() % hosts);
+		memcpy(f->dst_addr, f->src_addr, 16);
+		if (random() % 4)
+			f->dst_addr[7] = (uint8_t)random();
+		f->protocol = protocols[random() % sizeof(protocols)];
+		f->src_port = (uint16_t)random();
+		f->dst_port = random() % 2 ? 443 : (uint16_t)random();
+		f->in_ifindex = random() % 4 ? 2 : (uint32_t)random();
+		f->out_ifindex = (uint32_t)(random() % 9);
+		f->packets = (uint64_t)random() % 4; /* many ties */
+		f->bytes = f->packets * (random() % 5) << random() % 40;
+	}
+}
+
+/* What the dimension must hold, by the words it goes by and one flow at a time. */
+static void compare_dimension(const Weir__Wire__Dimension *got, const struct weir_flow *many)
+{
+	uint8_t keys[2][WEIR_FIELDS_KEY_MAX];
+	struct weir_aggregate *expected;
+	struct weir_fields fields;
+	struct weir_group *groups;
+	struct weir_rest rest;
+	struct weir_totals t;
+	size_t count;
+
+	ck_assert_int_eq(weir_fields_parse(got->fields, &fields, NULL), 0);
+	ck_assert_int_eq(weir_aggregate_new(fields.key_bytes, MANY_GROUPS, &expected), 0);
+	for (unsigned i = 0; i < MANY; i++) {
+		struct weir_totals one = {1, many[i].packets, many[i].bytes};
+		unsigned n = weir_fields_keys(&fields, &many[i], keys);
+
+		for (unsigned k = 0; k < n; k++)
+			ck_assert_int_eq(weir_aggregate_add(expected, keys[k], &one), 0);
+	}
+	ck_assert_int_eq(weir_aggregate_top(expected, WEIR_BY_BYTES, TOP, &groups, &count, &rest), 0);
+	ck_assert_uint_eq(got->n_top, count);
+	for (size_t i = 0; i < count; i++) {
+		ck_assert_uint_eq(got->top[i]->key.len, fields.key_bytes);
+		ck_assert_mem_eq(got->top[i]->key.data, groups[i].key, fields.key_bytes);
+		t = weir_convert_totals_get(got->top[i]->totals);
+		ck_assert(weir_totals_equal(&t, &groups[i].totals));
+	}
+	ck_assert_uint_eq(got->rest_groups, rest.groups);
+	t = weir_convert_totals_get(got->rest);
+	ck_assert(weir_totals_equal(&t, &rest.totals));
+	t = weir_convert_totals_get(got->largest);
+	ck_assert(weir_totals_equal(&t, &rest.largest));
+	free(groups);
+	weir_aggregate_free(expected);
+}
+
+static void compare_interfaces(const Weir__Wire__Segment *segment, const struct weir_flow *many)
+{
+	for (size_t i = 0; i < segment->n_interfaces; i++) {
+		const Weir__Wire__Interface *got = segment->interfaces[i];
+		struct weir_totals in = {0}, out = {0}, t = {0};
+
+		ck_assert(!i || segment->interfaces[i - 1]->index < got->index);
+		for (unsigned f = 0; f < MANY; f++) {
+			if (many[f].in_ifindex == got->index)
+				weir_flow_count(&in, &many[f]);
+			if (many[f].out_ifindex == got->index)
+				weir_flow_count(&out, &many[f]);
+		}
+		if (got->in)
+			t = weir_convert_totals_get(got->in);
+		ck_assert(weir_totals_equal(&t, &in));
+		t = (struct weir_totals){0};
+		if (got->out)
+			t = weir_convert_totals_get(got->out);
+		ck_assert(weir_totals_equal(&t, &out));
+	}
+}
+
+START_TEST(test_against_fields)
+{
+	struct weir_flow *many = malloc(MANY * sizeof(*many));
+	struct weir_store_state state = {0};
+	struct weir_store_summed next;
+	struct weir_summary *summary;
+	Weir__Wire__Segment *segment;
+
+	make_anything(many);
+	ck_assert_int_eq(weir_summary_new(MANY_GROUPS, &summary), 0);
+	/* Twice: what the first interval left must not show in the second. */
+	for (unsigned round = 0; round < 2; round++) {
+		size_t at = 0;
+
+		for (uint64_t block = 1; at < MANY; block++) {
+			size_t some = 1 + (size_t)random() % 999;
+
+			if (some > MANY - at)
+				some = MANY - at;
+			ck_assert(weir_summary_fits(summary, some));
+			ck_assert_int_eq(weir_summary_add(summary, block, many + at, some), 0);
+			at += some;
+		}
+		segment = encode(summary, &state, &next);
+		for (unsigned d = 0; d < segment->n_dimensions; d++)
+			compare_dimension(segment->dimensions[d], many);
+		compare_interfaces(segment, many);
+		ck_assert_uint_eq(segment->totals->flows, MANY);
+		weir__wire__segment__free_unpacked(segment, NULL);
+		weir_summary_clear(summary);
+	}
+	weir_summary_free(summary);
+	free(many);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("summary");
@@ -201,6 +329,8 @@ int main(void)
 
 	tcase_add_test(tests, test_exact);
 	tcase_add_test(tests, test_bound);
+	tcase_add_test(tests, test_against_fields);
+	tcase_set_timeout(tests, 60);
 	suite_add_tcase(suite, tests);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_NORMAL);
