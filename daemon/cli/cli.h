@@ -33,6 +33,7 @@ struct weir_cli_options {
 	bool json, csv, exact, verbose, deep, help;
 	enum weir_cli_target target;
 	const char *socket; /* NULL: the target's usual one */
+	const char *store, *into; /* folders; NULL: not given */
 	uint64_t from_ns, to_ns;
 	uint64_t limit;
 	bool limit_given;
@@ -71,7 +72,8 @@ void weir_cli_options_print(const struct weir_cli_verb *verb);
 void weir_cli_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 weir_cli_run weir_cli_stat, weir_cli_live, weir_cli_flows, weir_cli_top, weir_cli_nodes,
-	weir_cli_audit, weir_cli_set, weir_cli_get, weir_cli_flush, weir_cli_help;
+	weir_cli_audit, weir_cli_set, weir_cli_get, weir_cli_flush, weir_cli_export,
+	weir_cli_import, weir_cli_help;
 /* The list of verbs. */
 void weir_cli_help_overview(FILE *out);
 

@@ -36,6 +36,8 @@ static const struct row {
 	 "ask the master on this machine, for the cluster"},
 	{'S', "socket", required_argument, "PATH",
 	 "connect there instead of /run/weir/{node,master}.sock"},
+	{'Z', "store", required_argument, "DIR", "read this folder instead of asking a daemon"},
+	{'W', "into", required_argument, "DIR", "the store to write; made if it is not there"},
 	{'h', "help", no_argument, NULL, "this text"},
 };
 
@@ -167,6 +169,10 @@ static int take_option(struct weir_cli_options *o, int letter, const char *value
 		o->by = value;
 	else if (letter == 'S')
 		o->socket = value;
+	else if (letter == 'Z')
+		o->store = value;
+	else if (letter == 'W')
+		o->into = value;
 	o->json |= letter == 'j';
 	o->csv |= letter == 'c';
 	o->exact |= letter == 'x';

@@ -34,6 +34,15 @@ const struct weir_cli_verb weir_cli_verbs[] = {
 	 "All of them are changed, or none.\n",
 	 false},
 	{"flush", weir_cli_flush, "End all flows in the kernel's tables now", "", "j", NULL, false},
+	{"export", weir_cli_export, "Write flow records to a file of IPFIX messages", "FILE [FILTER]",
+	 "ftZNMS",
+	 "All of them, newest first from a daemon, oldest first from a folder; FILE - is standard "
+	 "output.\n" QUERY_MORE,
+	 false},
+	{"import", weir_cli_import, "Read a file of IPFIX messages into a store of its own", "FILE", "xW",
+	 "FILE - is standard input. What is imported stays apart from a node's own records.\n"
+	 "Exit status 3: something of FILE could not be read; the rest is imported.\n",
+	 false},
 	{"help", weir_cli_help, "Show this, or the help of a verb", "[VERB]", "", NULL, false},
 	{0},
 };

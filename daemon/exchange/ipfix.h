@@ -57,7 +57,8 @@ void weir_ipfix_writer_free(struct weir_ipfix_writer *writer);
 
 struct weir_ipfix_counts {
 	uint64_t messages, flows;
-	uint64_t other_records;	 /* of options, or without the addresses of a flow */
+	uint64_t options;	 /* records about exporters, not flows */
+	uint64_t other_records;	 /* without both addresses: no flows */
 	uint64_t damaged;	 /* places where something did not fit */
 	uint64_t passed_bytes;	 /* not read because of that, or for want of a template */
 	uint64_t unknown_sets;	 /* sets without a template */

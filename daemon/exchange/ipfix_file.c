@@ -79,13 +79,28 @@ static size_t message_at(const struct weir_ipfix_file *f, size_t at)
 	return bytes < WEIR_IPFIX_HEADER_BYTES ? 0 : bytes;
 }
 
-/* Any two bytes may be ten: in the middle of a file only what is followed by another one, or ends it, is a
- * message. */
+/* Whether the sets fill the message. */
+static bool sets_fit(const uint8_t *message, size_t bytes)
+{
+	size_t at = WEIR_IPFIX_HEADER_BYTES;
+
+	while (bytes - at >= 4) {
+		size_t set = weir_ipfix_number(message + at + 2, 2);
+
+		if (set < 4 || set > bytes - at)
+			return false;
+		at += set;
+	}
+	return at == bytes;
+}
+
+/* Any two bytes may be ten: in the middle of a file only what consists of sets, and is followed by another
+ * one or ends the file, is a message. */
 static bool believable(const struct weir_ipfix_file *f, size_t at)
 {
 	size_t bytes = message_at(f, at), end = at + bytes;
 
-	if (!bytes || end > f->used)
+	if (bytes <= WEIR_IPFIX_HEADER_BYTES || end > f->used || !sets_fit(f->buffer + at, bytes))
 		return false;
 	return end == f->used ? f->ended : message_at(f, end) != 0;
 }

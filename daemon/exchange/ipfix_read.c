@@ -339,7 +339,7 @@ static int read_data(struct weir_ipfix_reader *r, struct message *m,
 		at += took;
 		m->records++;
 		if (template->scopes) {
-			r->counts.other_records++;
+			r->counts.options++;
 			if (r->record.boot_ms)
 				m->domain->boot_ms = r->record.boot_ms;
 		} else {

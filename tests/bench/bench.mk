@@ -10,3 +10,8 @@ $(BUILD)/san/libbench.a: $(BUILD)/san/tests/bench/flowgen.o
 	@mkdir -p $(@D)
 	@rm -f $@
 	$(AR) rcs $@ $^
+
+# Flows as a store, a file, or messages: for bench-query, and for tests beside other tools.
+$(BUILD)/bench/flows: $(BUILD)/obj/tests/bench/flows.o $(BUILD)/lib/libbench.a $(BUILD)/lib/libweir.a
+	@mkdir -p $(@D)
+	$(CC) $(WEIR_CFLAGS) -o $@ $^ $(WEIR_LIBS)
