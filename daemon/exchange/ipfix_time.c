@@ -33,6 +33,18 @@ uint64_t weir_ipfix_time_ntp(uint64_t ns)
 	return (uint64_t)((uint32_t)(ns / SECOND) + NTP_TO_UNIX) << 32 | fraction;
 }
 
+/* Milliseconds since the start of the exporter, which wrap after 49.7 days: the time nearest to the export is
+ * meant. */
+static uint64_t from_uptime(uint64_t uptime_ms, uint64_t boot_ms, uint32_t export_time)
+{
+	uint64_t near_ms = export_time * 1000ULL;
+	int32_t away_ms = (int32_t)((uint32_t)(boot_ms + uptime_ms) - (uint32_t)near_ms);
+
+	if (away_ms < 0 && near_ms < (uint64_t)-(int64_t)away_ms)
+		return 0;
+	return near_ms + (uint64_t)(int64_t)away_ms;
+}
+
 static bool has(const struct weir_ipfix_reading *reading, enum weir_ipfix_form form)
 {
 	return reading->got >> form & 1;
@@ -59,6 +71,6 @@ uint64_t weir_ipfix_time_ns(const struct weir_ipfix_reading *r, uint32_t export_
 	if (has(r, WEIR_IPFIX_S))
 		return saturated(r->value[WEIR_IPFIX_S], SECOND, 0);
 	if (has(r, WEIR_IPFIX_UPTIME_MS) && boot_ms)
-		return saturated(boot_ms + r->value[WEIR_IPFIX_UPTIME_MS], 1000000, 0);
+		return saturated(from_uptime(r->value[WEIR_IPFIX_UPTIME_MS], boot_ms, export_time), 1000000, 0);
 	return 0;
 }
