@@ -62,7 +62,8 @@ $(BUILD)/bin/$(1): $(call objects,$(BUILD)/obj,$(2)) $(BUILD)/lib/libweir.a
 	@mkdir -p $$(@D)
 	$(CC) $(WEIR_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $$@ $$^ $$(WEIR_LIBS)
 endef
-$(eval $(call program,weir,$(CLI_SOURCES)))
+# weir store finds the store by node.conf.
+$(eval $(call program,weir,$(CLI_SOURCES) daemon/node/config.c))
 $(eval $(call program,weir-node,$(NODE_SOURCES)))
 $(eval $(call program,weir-master,$(MASTER_SOURCES)))
 
@@ -85,8 +86,8 @@ $(BUILD)/san/libcli.a: $(call parts,$(BUILD)/san,$(CLI_SOURCES))
 	@mkdir -p $(@D)
 	@rm -f $@
 	$(AR) rcs $@ $^
-SAN_ARCHIVES := $(BUILD)/san/libbench.a $(BUILD)/san/libnode.a $(BUILD)/san/libmaster.a \
-		$(BUILD)/san/libcli.a $(BUILD)/san/libweir.a
+SAN_ARCHIVES := $(BUILD)/san/libbench.a $(BUILD)/san/libcli.a $(BUILD)/san/libnode.a \
+		$(BUILD)/san/libmaster.a $(BUILD)/san/libweir.a
 
 # The module's pure parts, built in user space with tests/kshim/ for the kernel's headers.
 KMOD_OBJECTS := $(patsubst %,$(BUILD)/san/kmod/%.o,dissect cache log ledger)

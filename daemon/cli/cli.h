@@ -21,25 +21,50 @@ enum weir_cli_exit {
 	WEIR_EXIT_USAGE = 2,
 	WEIR_EXIT_PARTIAL = 3,	     /* something is missing; stderr names it */
 	WEIR_EXIT_DIFFERS = 4,	     /* audit found a difference */
+	WEIR_EXIT_DAMAGED = 5,	     /* store check found damage */
 	WEIR_EXIT_INTERRUPTED = 130, /* Ctrl-C, as a shell shows it */
 };
 
 enum weir_cli_target { WEIR_TARGET_AUTO, WEIR_TARGET_NODE, WEIR_TARGET_MASTER };
 
+enum weir_cli_output {
+	WEIR_OUTPUT_TABLE,
+	WEIR_OUTPUT_JSON,	/* a document, or a line per flow: each verb's usual JSON */
+	WEIR_OUTPUT_JSON_LINES, /* always a line per row */
+	WEIR_OUTPUT_CSV,
+	WEIR_OUTPUT_NFDUMP,
+};
+
+enum {
+	WEIR_CLI_FIGURES_MAX = 8,
+};
+
+/* A --sum, --min, --max or --distinct with what was written behind it. */
+struct weir_cli_figure {
+	const char *kind, *words;
+};
+
 struct weir_cli_verb;
 
 struct weir_cli_options {
 	const struct weir_cli_verb *verb;
-	bool json, csv, exact, verbose, deep, help;
+	bool json, csv, exact, verbose, deep, help, ascending, explain;
+	enum weir_cli_output output; /* json and csv above follow it */
 	enum weir_cli_target target;
 	const char *socket; /* NULL: the target's usual one */
-	const char *store, *into; /* folders; NULL: not given */
+	const char *into; /* a folder for what is imported; NULL: not given */
 	uint64_t from_ns, to_ns;
 	uint64_t limit;
 	bool limit_given;
+	const char *state, *config, *new_dir, *mount; /* of weir store; NULL: not given */
+	bool columns, quick, yes, verify;
 	const char *by;
-	enum weir_order order;
+	const char *order; /* NULL: not given. What it may be is the verb's to say */
 	const char *sort;
+	struct weir_cli_figure figure[WEIR_CLI_FIGURES_MAX]; /* as they were given */
+	unsigned figures;
+	const char *every; /* as written; NULL: not given */
+	uint64_t every_ns;
 	char *words;		    /* what is no option, joined by blanks; "" for nothing */
 	struct weir_filter *filter; /* words compiled, if the verb takes a filter */
 	int argc;		    /* the words again, one by one */
@@ -56,6 +81,7 @@ struct weir_cli_verb {
 	const char *options; /* letters of options.c's table */
 	const char *more;    /* for --help, after the options; may be NULL */
 	bool takes_filter;
+	bool lists_flows; /* nfdump's form can hold them */
 };
 
 /* Ends with a verb without name. */
@@ -71,9 +97,9 @@ void weir_cli_options_print(const struct weir_cli_verb *verb);
 /* A sentence on stderr: "weir: ...". */
 void weir_cli_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-weir_cli_run weir_cli_stat, weir_cli_live, weir_cli_flows, weir_cli_top, weir_cli_nodes,
-	weir_cli_audit, weir_cli_set, weir_cli_get, weir_cli_flush, weir_cli_export,
-	weir_cli_import, weir_cli_help;
+weir_cli_run weir_cli_stat, weir_cli_live, weir_cli_flows, weir_cli_top, weir_cli_series,
+	weir_cli_pairs, weir_cli_nodes, weir_cli_audit, weir_cli_set, weir_cli_get, weir_cli_flush,
+	weir_cli_store, weir_cli_export, weir_cli_import, weir_cli_help;
 /* The list of verbs. */
 void weir_cli_help_overview(FILE *out);
 
@@ -91,7 +117,12 @@ int weir_cli_table_end(struct weir_cli_table *table);
 /* Free without writing what is held back. */
 void weir_cli_table_drop(struct weir_cli_table *table);
 
-/* show.c: flows as text, JSON lines or CSV; @table is NULL for the latter two. */
+/* times.c: with 0, 3, 6 or 9 digits behind the second, in this machine's zone. Returns @text. */
+const char *weir_cli_time_local(uint64_t ns, unsigned digits, char *text, size_t text_bytes);
+/* "2026-11-23T15:04:05.678901234Z". Returns @text. */
+const char *weir_cli_time_exact(uint64_t ns, char *text, size_t text_bytes);
+
+/* show.c: flows in the output asked for. */
 struct weir_cli_flow {
 	struct weir_flow flow;
 	const char *node;		/* "" if it is the only one */
@@ -106,6 +137,29 @@ int weir_cli_show_end(struct weir_cli_flows_out *out);
 const char *weir_cli_show_number(uint64_t value, bool exact, char *text, size_t text_bytes);
 /* The same with its unit: "12.3 MB", "950 B". Returns @text. */
 const char *weir_cli_show_bytes(uint64_t value, bool exact, char *text, size_t text_bytes);
+
+/* The same of any duration: "1.25ms", "4m05s", or "1250000" with @exact. Returns @text. */
+const char *weir_cli_show_duration(uint64_t ns, bool exact, char *text, size_t text_bytes);
+/* "10.0.0.1:443", "[2001:db8::1]:443", "10.0.0.1 echo-request". Returns @text. */
+const char *weir_cli_show_end_point(const struct weir_flow *f, bool destination, char *text,
+				    size_t text_bytes);
+uint64_t weir_cli_duration_ns(const struct weir_flow *flow);
+
+/* csv.c */
+void weir_cli_csv_quoted(const char *text);
+/* Quoted where it must be. */
+void weir_cli_csv_text(const char *text);
+void weir_cli_csv_flow_heads(bool with_node);
+void weir_cli_csv_flow(const struct weir_cli_flow *flow, bool with_node);
+
+/* nfdump.c: as nfdump -o csv has it. */
+struct weir_cli_nfdump_sum {
+	struct weir_totals totals;
+	uint64_t first_ms, last_ms;
+};
+void weir_cli_nfdump_heads(void);
+void weir_cli_nfdump_flow(const struct weir_flow *flow, struct weir_cli_nfdump_sum *sum);
+void weir_cli_nfdump_end(const struct weir_cli_nfdump_sum *sum);
 
 /* services.c: the name /etc/services gives a port, NULL for none. */
 const char *weir_cli_service_name(uint8_t protocol, uint16_t port);

@@ -42,8 +42,7 @@ struct connection {
 	const char *peer; /* "weir-node", for sentences */
 	bool master;
 	sigset_t waiting; /* signals blocked while waiting: SIGINT is not */
-	uint64_t started_ns;
-	bool progress_shown;
+	struct weir_cli_progress progress;
 };
 
 bool weir_cli_client_interrupted(void)
@@ -165,23 +164,6 @@ static void send_cancel(const struct connection *c)
 	(void)weir_frame_write(c->fd, &frame); /* closing the connection says it too */
 }
 
-/* On a terminal, what takes more than a second says what it does, on one line. */
-static void show_progress(struct connection *c, const char *text)
-{
-	if (!isatty(STDERR_FILENO) ||
-	    weir_clock_monotonic_ns() - c->started_ns < WEIR_NS_PER_SECOND)
-		return;
-	fprintf(stderr, "\r\033[K%s", text);
-	c->progress_shown = true;
-}
-
-static void clear_progress(struct connection *c)
-{
-	if (c->progress_shown)
-		fputs("\r\033[K", stderr);
-	c->progress_shown = false;
-}
-
 static int read_answer(struct connection *c, weir_cli_take_part *take, void *arg,
 		       Weir__Wire__End **end)
 {
@@ -197,10 +179,7 @@ static int read_answer(struct connection *c, weir_cli_take_part *take, void *arg
 			frame->end = NULL; /* kept; the rest goes */
 			frame->body_case = WEIR__WIRE__FRAME__BODY__NOT_SET;
 		} else if (frame->body_case == WEIR__WIRE__FRAME__BODY_PART) {
-			if (frame->part->progress && frame->part->progress[0])
-				show_progress(c, frame->part->progress);
-			else
-				clear_progress(c);
+			weir_cli_progress_show(&c->progress, frame->part);
 			ret = take(arg, frame->part);
 		} else if (frame->body_case == WEIR__WIRE__FRAME__BODY_BYE) {
 			weir_cli_say("%s ended the connection: %s", c->peer, frame->bye->reason);
@@ -255,6 +234,7 @@ static int converse(struct connection *c, Weir__Wire__Ask *ask, weir_cli_take_pa
 	int ret = greet(c);
 
 	ask->id = ASK_ID;
+	ask->progress = isatty(STDERR_FILENO);
 	frame.body_case = WEIR__WIRE__FRAME__BODY_ASK;
 	frame.ask = ask;
 	answer->from_master = c->master;
@@ -262,7 +242,7 @@ static int converse(struct connection *c, Weir__Wire__Ask *ask, weir_cli_take_pa
 		ret = write_frame(c, &frame);
 	if (!ret)
 		ret = read_answer(c, take, arg, &answer->end);
-	clear_progress(c);
+	weir_cli_progress_clear(&c->progress);
 	if (ret) {
 		send_cancel(c);
 		return ret == -EINTR ? WEIR_EXIT_INTERRUPTED : WEIR_EXIT_FAILED;
@@ -273,7 +253,8 @@ static int converse(struct connection *c, Weir__Wire__Ask *ask, weir_cli_take_pa
 int weir_cli_client_ask(const struct weir_cli_options *o, Weir__Wire__Ask *ask,
 			weir_cli_take_part *take, void *arg, struct weir_cli_answer *answer)
 {
-	struct connection c = {.fd = -1, .started_ns = weir_clock_monotonic_ns()};
+	struct connection c = {.fd = -1,
+			       .progress = {.started_ns = weir_clock_monotonic_ns()}};
 	int status = WEIR_EXIT_FAILED;
 
 	memset(answer, 0, sizeof(*answer));
@@ -286,6 +267,13 @@ int weir_cli_client_ask(const struct weir_cli_options *o, Weir__Wire__Ask *ask,
 	sigprocmask(SIG_SETMASK, &c.waiting, NULL);
 	signal(SIGINT, SIG_DFL);
 	return status;
+}
+
+void weir_cli_client_end(const struct weir_cli_options *o, struct weir_cli_answer *answer)
+{
+	if (o->explain && answer->end)
+		weir_cli_explain(answer->end);
+	weir_cli_client_free(answer);
 }
 
 void weir_cli_client_free(struct weir_cli_answer *answer)

@@ -6,7 +6,7 @@
 #include "daemon/cli/cli.h"
 #include "daemon/wire/convert.h"
 
-/* What came with the end of an answer. */
+/* What came with the end of an answer; from_master is right before the first part. */
 struct weir_cli_answer {
 	struct weir_totals matched;
 	bool from_master;     /* what answered: several machines may speak */
@@ -26,6 +26,19 @@ int weir_cli_client_ask(const struct weir_cli_options *o, Weir__Wire__Ask *ask,
 			weir_cli_take_part *take, void *arg, struct weir_cli_answer *answer);
 /* Ctrl-C was pressed: a part that takes long to write may return -EINTR in the middle. */
 bool weir_cli_client_interrupted(void);
+/* After all of it was written: with --explain say how it came about; free. */
+void weir_cli_client_end(const struct weir_cli_options *o, struct weir_cli_answer *answer);
 void weir_cli_client_free(struct weir_cli_answer *answer);
+
+/* explain.c: on stderr. */
+void weir_cli_explain(const Weir__Wire__End *end);
+
+/* progress.c: one line on stderr, if that is a terminal, from the second second on. */
+struct weir_cli_progress {
+	uint64_t started_ns;
+	bool shown;
+};
+void weir_cli_progress_show(struct weir_cli_progress *p, const Weir__Wire__Part *part);
+void weir_cli_progress_clear(struct weir_cli_progress *p);
 
 #endif

@@ -232,10 +232,10 @@ static int scan_folder(struct export *e, struct weir_filter *filter)
 	struct scan scan = {e, filter, o->from_ns, o->to_ns ? o->to_ns : UINT64_MAX};
 	struct weir_store *store;
 	uint64_t damaged = 0;
-	int ret = weir_store_open(o->store, &options, &store);
+	int ret = weir_store_open(o->state, &options, &store);
 
 	if (ret) {
-		weir_cli_say("%s: cannot be read as a store: %s", o->store, strerror(-ret));
+		weir_cli_say("%s: cannot be read as a store: %s", o->state, strerror(-ret));
 		return WEIR_EXIT_FAILED;
 	}
 	signal(SIGINT, on_interrupt);
@@ -245,7 +245,7 @@ static int scan_folder(struct export *e, struct weir_filter *filter)
 	if (ret == -EINTR)
 		return WEIR_EXIT_INTERRUPTED;
 	if (ret) {
-		weir_cli_say("%s: %s", o->store, strerror(-ret));
+		weir_cli_say("%s: %s", o->state, strerror(-ret));
 		return WEIR_EXIT_FAILED;
 	}
 	if (damaged)
@@ -312,7 +312,7 @@ int weir_cli_export(const struct weir_cli_options *o)
 	words += *words == ' ';
 	if (open_output(&e.out, o->argv[0]))
 		return WEIR_EXIT_FAILED;
-	status = o->store ? ask_folder(&e, words) : ask_daemon(&e, words);
+	status = o->state ? ask_folder(&e, words) : ask_daemon(&e, words);
 	show_progress(&e, true);
 	if (end_writers(&e, status) || keep_output(&e.out)) {
 		drop_output(&e.out);

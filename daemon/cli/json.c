@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon/common/clock.h"
 #include "daemon/common/text.h"
 
 json_t *weir_cli_json_totals(const struct weir_totals *totals)
@@ -39,7 +38,7 @@ json_t *weir_cli_json_time(uint64_t ns)
 {
 	char text[40];
 
-	return ns ? json_string(weir_clock_text(ns, text, sizeof(text))) : json_null();
+	return ns ? json_string(weir_cli_time_exact(ns, text, sizeof(text))) : json_null();
 }
 
 static json_t *mac(const uint8_t address[6])
@@ -76,7 +75,7 @@ static void add_particulars(json_t *object, const struct weir_flow *f)
 		json_object_set_new(object, "dst_mac", mac(f->dst_mac));
 }
 
-static void add_end_points(json_t *object, const struct weir_flow *f)
+void weir_cli_json_end_points(json_t *object, const struct weir_flow *f)
 {
 	char text[WEIR_TEXT_ADDRESS];
 
@@ -109,7 +108,8 @@ json_t *weir_cli_json_flow(const struct weir_cli_flow *flow, bool with_node, boo
 	json_object_set_new(object, "end", weir_cli_json_time(f->end_ns));
 	json_object_set_new(object, "start_ns", json_integer((json_int_t)f->start_ns));
 	json_object_set_new(object, "end_ns", json_integer((json_int_t)f->end_ns));
-	add_end_points(object, f);
+	json_object_set_new(object, "duration_ns", json_integer((json_int_t)weir_cli_duration_ns(f)));
+	weir_cli_json_end_points(object, f);
 	json_object_set_new(object, "packets", json_integer((json_int_t)f->packets));
 	json_object_set_new(object, "bytes", json_integer((json_int_t)f->bytes));
 	if (f->tcp_flags)

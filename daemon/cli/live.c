@@ -7,6 +7,7 @@
 
 #include "daemon/cli/cli.h"
 #include "daemon/cli/module.h"
+#include "daemon/query/names.h"
 
 struct live {
 	const struct weir_cli_options *options;
@@ -67,12 +68,35 @@ static int show(const struct live *l)
 	return weir_cli_show_end(out);
 }
 
+/* The interfaces named in the filter are those of this machine. */
+static int bind_names(const struct weir_cli_options *o)
+{
+	struct weir_names *names;
+	char error[256] = "";
+	size_t at = 0;
+	int ret = weir_names_new(NULL, NULL, &names);
+
+	if (ret)
+		return ret;
+	ret = weir_names_read(names);
+	if (!ret)
+		ret = weir_filter_bind(o->filter, names, error, sizeof(error), &at);
+	weir_names_free(names);
+	if (ret)
+		weir_cli_say("%s", *error ? error : strerror(-ret));
+	if (*error)
+		fprintf(stderr, "  %s\n  %*s^\n", o->words, (int)at, "");
+	return ret;
+}
+
 int weir_cli_live(const struct weir_cli_options *o)
 {
 	struct live l = {.options = o};
 	struct weir_cli_module *module;
-	int ret;
+	int ret = bind_names(o);
 
+	if (ret)
+		return ret == -EINVAL ? WEIR_EXIT_USAGE : WEIR_EXIT_FAILED;
 	if (weir_cli_module_open(&module, false))
 		return WEIR_EXIT_FAILED;
 	ret = weir_cli_module_dump(module, take_flow, &l);

@@ -22,22 +22,38 @@ static const struct row {
 	{'f', "from", required_argument, "TIME",
 	 "flows alive since then (-1h, 2026-11-23 15:04, @SECONDS)"},
 	{'t', "to", required_argument, "TIME", "flows alive before then"},
-	{'b', "by", required_argument, "FIELDS", "group by these, separated by commas (host)"},
-	{'o', "order", required_argument, "WHAT", "bytes, packets or flows (bytes)"},
+	{'b', "by", required_argument, "FIELDS", "group by these, separated by commas"},
+	{'E', "every", required_argument, "DURATION", "one line for so much time (5m)"},
+	{'U', "sum", required_argument, "QUANTITIES", "sum these (bytes,packets,flows)"},
+	{'K', "min", required_argument, "QUANTITIES", "show the least of these"},
+	{'L', "max", required_argument, "QUANTITIES", "show the largest of these"},
+	{'I', "distinct", required_argument, "FIELDS",
+	 "count how many different ones there are; may be repeated"},
+	{'o', "order", required_argument, "QUANTITY", "the largest first: bytes, packets, duration, ..."},
+	{'A', "ascending", no_argument, NULL, "the smallest first"},
 	{'s', "sort", required_argument, "WHAT", "bytes, packets or age (bytes)"},
 	{'n', "limit", required_argument, "N", "show at most N lines; 0: all"},
 	{'x', "exact", no_argument, NULL, "write numbers in full"},
 	{'j', "json", no_argument, NULL, "write JSON"},
 	{'c', "csv", no_argument, NULL, "write comma-separated values"},
+	{'F', "output", required_argument, "FORMAT", "table, json, jsonl, csv, nfdump"},
+	{'X', "explain", no_argument, NULL, "say on stderr how the answer came about"},
 	{'v', "verbose", no_argument, NULL, "say more"},
+	{'d', "state", required_argument, "DIR", "the store's folder; default: that of node.conf"},
+	{'C', "config", required_argument, "FILE", "read this instead of /etc/weir/node.conf"},
+	{'L', "columns", no_argument, NULL, "show what each column takes"},
+	{'Q', "quick", no_argument, NULL, "do not read what is in the blocks"},
+	{'Y', "yes", no_argument, NULL, "do it; without it is only said what would be done"},
+	{'V', "verify", no_argument, NULL, "read everything back and compare"},
+	{'W', "new", required_argument, "DIR", "make a new store of the backup there"},
+	{'T', "mount", required_argument, "NAME", "show the backup beside what the node has"},
 	{'D', "deep", no_argument, NULL, "count every stored record again"},
 	{'N', "node", optional_argument, "[=SOCKET]", "ask the node on this machine"},
 	{'M', "master", optional_argument, "[=SOCKET]",
 	 "ask the master on this machine, for the cluster"},
 	{'S', "socket", required_argument, "PATH",
 	 "connect there instead of /run/weir/{node,master}.sock"},
-	{'Z', "store", required_argument, "DIR", "read this folder instead of asking a daemon"},
-	{'W', "into", required_argument, "DIR", "the store to write; made if it is not there"},
+	{'J', "into", required_argument, "DIR", "the store to write; made if it is not there"},
 	{'h', "help", no_argument, NULL, "this text"},
 };
 
@@ -105,17 +121,62 @@ static int parse_limit(const char *text, uint64_t *limit)
 	return errno || *text < '0' || *text > '9' || *end ? -EINVAL : 0;
 }
 
-static int parse_order(const char *text, enum weir_order *order)
+static int set_output(struct weir_cli_options *o, enum weir_cli_output output)
 {
-	static const char *const names[] = {"bytes", "packets", "flows"};
-
-	for (unsigned i = 0; i < 3; i++) {
-		if (!strcasecmp(text, names[i])) {
-			*order = (enum weir_order)i;
-			return 0;
-		}
+	if (o->output != WEIR_OUTPUT_TABLE && o->output != output) {
+		weir_cli_say("%s: one output at a time, of --json, --csv and --output",
+			     o->verb->name);
+		return -EINVAL;
 	}
-	return -EINVAL;
+	o->output = output;
+	o->json = output == WEIR_OUTPUT_JSON || output == WEIR_OUTPUT_JSON_LINES;
+	o->csv = output == WEIR_OUTPUT_CSV;
+	return 0;
+}
+
+/* The verb's outputs are the usual ones, and for flows nfdump's besides. */
+static int name_output(struct weir_cli_options *o, const char *name)
+{
+	static const struct {
+		const char *name;
+		enum weir_cli_output output;
+	} outputs[] = {
+		{"table", WEIR_OUTPUT_TABLE},	   {"json", WEIR_OUTPUT_JSON},
+		{"jsonl", WEIR_OUTPUT_JSON_LINES}, {"csv", WEIR_OUTPUT_CSV},
+		{"nfdump", WEIR_OUTPUT_NFDUMP},
+	};
+
+	for (size_t i = 0; i < sizeof(outputs) / sizeof(outputs[0]); i++) {
+		if (strcasecmp(name, outputs[i].name))
+			continue;
+		if (outputs[i].output != WEIR_OUTPUT_NFDUMP || o->verb->lists_flows)
+			return set_output(o, outputs[i].output);
+		weir_cli_say("%s --output: only flows have the form of nfdump; see weir flows",
+			     o->verb->name);
+		return -EINVAL;
+	}
+	return bad_value(o->verb, "output", name,
+			 o->verb->lists_flows ? "table, json, jsonl, csv or nfdump"
+					      : "table, json, jsonl or csv");
+}
+
+static int add_figure(struct weir_cli_options *o, const char *kind, const char *words)
+{
+	if (o->figures == WEIR_CLI_FIGURES_MAX) {
+		weir_cli_say("%s: at most %d of --sum, --min, --max and --distinct", o->verb->name,
+			     WEIR_CLI_FIGURES_MAX);
+		return -EINVAL;
+	}
+	o->figure[o->figures++] = (struct weir_cli_figure){kind, words};
+	return 0;
+}
+
+static int set_every(struct weir_cli_options *o, const char *value)
+{
+	o->every = value;
+	if (weir_clock_parse_duration(value, &o->every_ns) || !o->every_ns)
+		return bad_value(o->verb, "every", value, "a duration (such as 10s, 5m, 1h, 1d)");
+	return 0;
 }
 
 static int set_target(struct weir_cli_options *o, enum weir_cli_target target, const char *socket)
@@ -151,10 +212,22 @@ static int take_option(struct weir_cli_options *o, int letter, const char *value
 		return parse_limit(value, &o->limit)
 			       ? bad_value(o->verb, "limit", value, "a whole number")
 			       : 0;
-	case 'o':
-		return parse_order(value, &o->order)
-			       ? bad_value(o->verb, "order", value, "bytes, packets or flows")
-			       : 0;
+	case 'j':
+		return set_output(o, WEIR_OUTPUT_JSON);
+	case 'c':
+		return set_output(o, WEIR_OUTPUT_CSV);
+	case 'F':
+		return name_output(o, value);
+	case 'U':
+		return add_figure(o, "sum", value);
+	case 'K':
+		return add_figure(o, "min", value);
+	case 'L':
+		return add_figure(o, "max", value);
+	case 'I':
+		return add_figure(o, "distinct", value);
+	case 'E':
+		return set_every(o, value);
 	case 's':
 		if (strcmp(value, "bytes") && strcmp(value, "packets") && strcmp(value, "age"))
 			return bad_value(o->verb, "sort", value, "bytes, packets or age");
@@ -169,12 +242,24 @@ static int take_option(struct weir_cli_options *o, int letter, const char *value
 		o->by = value;
 	else if (letter == 'S')
 		o->socket = value;
-	else if (letter == 'Z')
-		o->store = value;
+	else if (letter == 'd')
+		o->state = value;
+	else if (letter == 'C')
+		o->config = value;
 	else if (letter == 'W')
+		o->new_dir = value;
+	else if (letter == 'T')
+		o->mount = value;
+	else if (letter == 'J')
 		o->into = value;
-	o->json |= letter == 'j';
-	o->csv |= letter == 'c';
+	else if (letter == 'o')
+		o->order = value;
+	o->columns |= letter == 'L';
+	o->quick |= letter == 'Q';
+	o->yes |= letter == 'Y';
+	o->verify |= letter == 'V';
+	o->ascending |= letter == 'A';
+	o->explain |= letter == 'X';
 	o->exact |= letter == 'x';
 	o->verbose |= letter == 'v';
 	o->deep |= letter == 'D';
@@ -219,10 +304,6 @@ static int check(struct weir_cli_options *o)
 
 	if (ret || o->help)
 		return ret;
-	if (o->json && o->csv) {
-		weir_cli_say("%s: --json and --csv exclude each other", o->verb->name);
-		return -EINVAL;
-	}
 	if (o->to_ns && o->from_ns >= o->to_ns) {
 		weir_cli_say("%s: --from is not before --to", o->verb->name);
 		return -EINVAL;
@@ -235,9 +316,26 @@ static int check(struct weir_cli_options *o)
 	return o->verb->takes_filter ? compile_filter(o) : 0;
 }
 
+/* The option of @verb that was probably meant, or NULL. */
+static const char *nearest(const struct weir_cli_verb *verb, const char *word)
+{
+	const char *best = NULL;
+	unsigned least = 3;
+
+	for (unsigned i = 0; i < ROWS; i++) {
+		unsigned distance = weir_text_distance(word, rows[i].name, 2);
+
+		if (takes(verb, &rows[i]) && distance < least) {
+			least = distance;
+			best = rows[i].name;
+		}
+	}
+	return best;
+}
+
 static int refuse(const struct weir_cli_verb *verb, int result, char **argv)
 {
-	const char *word = argv[optind - 1];
+	const char *word = argv[optind - 1], *like;
 
 	if (result == ':')
 		weir_cli_say("%s: a value is missing after %s", verb->name, word);
@@ -246,6 +344,9 @@ static int refuse(const struct weir_cli_verb *verb, int result, char **argv)
 	else if (optopt)
 		weir_cli_say("%s: there is no option -%c; see weir %s --help", verb->name, optopt,
 			     verb->name);
+	else if ((like = nearest(verb, word + strspn(word, "-"))))
+		weir_cli_say("%s: there is no option %s; did you mean --%s?", verb->name, word,
+			     like);
 	else
 		weir_cli_say("%s: there is no option %s; see weir %s --help", verb->name, word,
 			     verb->name);

@@ -13,6 +13,7 @@
 struct weir_cli_flows_out {
 	const struct weir_cli_options *options;
 	struct weir_cli_table *table;
+	struct weir_cli_nfdump_sum nfdump;
 	bool with_node, live, failed;
 };
 
@@ -32,6 +33,21 @@ const char *weir_cli_show_bytes(uint64_t value, bool exact, char *text, size_t t
 	length = strlen(text);
 	/* "12.3 MB", "950 B" */
 	snprintf(text + length, text_bytes - length, "%sB", exact || value < 1000 ? " " : "");
+	return text;
+}
+
+const char *weir_cli_show_duration(uint64_t ns, bool exact, char *text, size_t text_bytes)
+{
+	if (exact)
+		snprintf(text, text_bytes, "%" PRIu64, ns);
+	else if (ns >= 1000000 && ns < 10000000) /* round trips live here */
+		snprintf(text, text_bytes, "%" PRIu64 ".%02" PRIu64 "ms", ns / 1000000,
+			 ns % 1000000 / 10000);
+	else if (ns >= 10000000 && ns < 100000000)
+		snprintf(text, text_bytes, "%" PRIu64 ".%" PRIu64 "ms", ns / 1000000,
+			 ns % 1000000 / 100000);
+	else
+		weir_clock_duration_text(ns, text, text_bytes);
 	return text;
 }
 
@@ -58,11 +74,10 @@ struct weir_cli_flows_out *weir_cli_show_begin(const struct weir_cli_options *o,
 	out->with_node = with_node;
 	out->live = live;
 	if (o->csv)
-		printf("%sstart,end,proto,src,sport,dst,dport,packets,bytes,tcp_flags,tos,in_if,"
-		       "out_if,"
-		       "vlan,end_reason,observed,min_ttl,retransmitted,out_of_order\n",
-		       with_node ? "node," : "");
-	if (o->csv || o->json)
+		weir_cli_csv_flow_heads(with_node);
+	else if (o->output == WEIR_OUTPUT_NFDUMP)
+		weir_cli_nfdump_heads();
+	if (o->output != WEIR_OUTPUT_TABLE)
 		return out;
 	snprintf(columns, sizeof(columns),
 		 "%sLAST|>DURATION|PROTO|SOURCE|DESTINATION|IN|OUT|FLAGS|>PACKETS|>BYTES%s",
@@ -75,8 +90,8 @@ struct weir_cli_flows_out *weir_cli_show_begin(const struct weir_cli_options *o,
 	return out;
 }
 
-/* "10.0.0.1:443", "[2001:db8::1]:443", "10.0.0.1", "10.0.0.1 echo-request". */
-static const char *end_point(const struct weir_flow *f, bool destination, char *text, size_t bytes)
+const char *weir_cli_show_end_point(const struct weir_flow *f, bool destination, char *text,
+				    size_t bytes)
 {
 	char address[WEIR_TEXT_ADDRESS], icmp[32];
 	unsigned port = destination ? f->dst_port : f->src_port;
@@ -107,7 +122,7 @@ static void interface_cell(struct weir_cli_table *t, const char *name, uint32_t 
 	}
 }
 
-static uint64_t duration(const struct weir_flow *f)
+uint64_t weir_cli_duration_ns(const struct weir_flow *f)
 {
 	return f->end_ns > f->start_ns ? f->end_ns - f->start_ns : 0;
 }
@@ -120,15 +135,11 @@ static void put_row(struct weir_cli_flows_out *out, const struct weir_cli_flow *
 
 	if (out->with_node)
 		weir_cli_table_cell(t, flow->node);
-	weir_clock_text(f->end_ns, text, sizeof(text));
-	text[strcspn(text, "Z")] = '\0';
-	if (strchr(text, 'T'))
-		*strchr(text, 'T') = ' ';
-	weir_cli_table_cell(t, text);
-	weir_cli_table_cell(t, weir_clock_duration_text(duration(f), text, sizeof(text)));
+	weir_cli_table_cell(t, weir_cli_time_local(f->end_ns, 3, text, sizeof(text)));
+	weir_cli_table_cell(t, weir_clock_duration_text(weir_cli_duration_ns(f), text, sizeof(text)));
 	weir_cli_table_cell(t, weir_text_protocol(f->protocol, text, sizeof(text)));
-	weir_cli_table_cell(t, end_point(f, false, text, sizeof(text)));
-	weir_cli_table_cell(t, end_point(f, true, text, sizeof(text)));
+	weir_cli_table_cell(t, weir_cli_show_end_point(f, false, text, sizeof(text)));
+	weir_cli_table_cell(t, weir_cli_show_end_point(f, true, text, sizeof(text)));
 	interface_cell(t, flow->in_name, f->in_ifindex);
 	interface_cell(t, flow->out_name, f->out_ifindex);
 	weir_cli_table_cell(t, f->protocol == IPPROTO_TCP
@@ -140,46 +151,14 @@ static void put_row(struct weir_cli_flows_out *out, const struct weir_cli_flow *
 		weir_cli_table_cell(t, end_word(f->end_reason));
 }
 
-/* Names come from configuration: quoted, quotes doubled (RFC 4180). */
-static void put_quoted(const char *text)
-{
-	putchar('"');
-	for (; *text; text++) {
-		if (*text == '"')
-			putchar('"');
-		putchar((unsigned char)*text < ' ' ? '?' : *text);
-	}
-	putchar('"');
-}
-
-static void put_csv(const struct weir_cli_flows_out *out, const struct weir_cli_flow *flow)
-{
-	const struct weir_flow *f = &flow->flow;
-	char start[40], end[40], proto[16], src[WEIR_TEXT_ADDRESS], dst[WEIR_TEXT_ADDRESS],
-		flags[16];
-
-	if (out->with_node) {
-		put_quoted(flow->node);
-		putchar(',');
-	}
-	printf("%s,%s,%s,%s,%u,%s,%u,%" PRIu64 ",%" PRIu64 ",%s,%u,%u,%u,%u,%u,%u,%u,%u,%u\n",
-	       weir_clock_text(f->start_ns, start, sizeof(start)),
-	       weir_clock_text(f->end_ns, end, sizeof(end)),
-	       weir_text_protocol(f->protocol, proto, sizeof(proto)),
-	       weir_text_address(f->src_addr, f->ip_version, src, sizeof(src)), f->src_port,
-	       weir_text_address(f->dst_addr, f->ip_version, dst, sizeof(dst)), f->dst_port,
-	       (uint64_t)f->packets, (uint64_t)f->bytes,
-	       weir_text_tcp_flags(f->tcp_flags, flags, sizeof(flags)), f->tos, f->in_ifindex,
-	       f->out_ifindex, f->vlan_id, f->end_reason, f->observed, f->min_ttl, f->retransmitted,
-	       f->out_of_order);
-}
-
 void weir_cli_show_flow(struct weir_cli_flows_out *out, const struct weir_cli_flow *flow)
 {
 	if (out->table)
 		put_row(out, flow);
 	else if (out->options->csv)
-		put_csv(out, flow);
+		weir_cli_csv_flow(flow, out->with_node);
+	else if (out->options->output == WEIR_OUTPUT_NFDUMP)
+		weir_cli_nfdump_flow(&flow->flow, &out->nfdump);
 	else if (weir_cli_json_print(weir_cli_json_flow(flow, out->with_node, out->live), true))
 		out->failed = true;
 }
@@ -190,6 +169,8 @@ int weir_cli_show_end(struct weir_cli_flows_out *out)
 
 	if (out->table && weir_cli_table_end(out->table))
 		ret = -ENOMEM;
+	if (out->options->output == WEIR_OUTPUT_NFDUMP)
+		weir_cli_nfdump_end(&out->nfdump);
 	free(out);
 	return ret;
 }

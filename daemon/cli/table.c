@@ -8,7 +8,7 @@
 #include "daemon/cli/cli.h"
 
 enum {
-	COLUMNS_MAX = 24,
+	COLUMNS_MAX = 32,
 	ROWS_HELD = 1000, /* widths found on these hold for the rows after; wider ones stick out */
 	GAP = 2,
 };

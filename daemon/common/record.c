@@ -5,11 +5,43 @@
 #include <arpa/inet.h>
 #include <string.h>
 
-static uint64_t real_time(uint64_t monotonic_ns, int64_t offset_ns)
+static inline uint64_t real_time(uint64_t monotonic_ns, uint64_t offset_ns)
 {
-	return monotonic_ns ? monotonic_ns + (uint64_t)offset_ns : 0;
+	return monotonic_ns ? monotonic_ns + offset_ns : 0;
 }
 
+static inline void convert(const struct weir_record *r, uint64_t offset_ns, struct weir_flow *flow)
+{
+	memcpy(flow->src_addr, r->src_addr, sizeof(flow->src_addr));
+	memcpy(flow->dst_addr, r->dst_addr, sizeof(flow->dst_addr));
+	flow->packets = r->packets;
+	flow->bytes = r->bytes;
+	flow->start_ns = real_time(r->start_ns, offset_ns);
+	flow->end_ns = real_time(r->end_ns, offset_ns);
+	flow->second_ns = real_time(r->second_ns, offset_ns);
+	flow->payload_ns = real_time(r->payload_ns, offset_ns);
+	flow->in_ifindex = r->in_ifindex;
+	flow->out_ifindex = r->out_ifindex;
+	flow->mark = r->mark;
+	flow->fragments = r->fragments;
+	flow->retransmitted = r->retransmitted;
+	flow->out_of_order = r->out_of_order;
+	flow->src_port = ntohs(r->src_port);
+	flow->dst_port = ntohs(r->dst_port);
+	flow->vlan_id = r->vlan_id;
+	flow->tcp_flags = r->tcp_flags;
+	flow->flags = r->flags;
+	flow->protocol = r->protocol;
+	flow->tos = r->tos;
+	flow->ip_version = r->ip_version;
+	flow->end_reason = r->end_reason;
+	flow->observed = r->observed;
+	flow->min_ttl = r->min_ttl;
+	memcpy(flow->src_mac, r->src_mac, sizeof(flow->src_mac));
+	memcpy(flow->dst_mac, r->dst_mac, sizeof(flow->dst_mac));
+}
+
+/* Every byte of struct weir_flow that is no padding is written by convert(). */
 void weir_record_read(const void *record, size_t record_bytes, int64_t clock_offset_ns,
 		      struct weir_flow *flow)
 {
@@ -17,31 +49,24 @@ void weir_record_read(const void *record, size_t record_bytes, int64_t clock_off
 
 	memcpy(&r, record, record_bytes < sizeof(r) ? record_bytes : sizeof(r));
 	memset(flow, 0, sizeof(*flow));
-	memcpy(flow->src_addr, r.src_addr, sizeof(flow->src_addr));
-	memcpy(flow->dst_addr, r.dst_addr, sizeof(flow->dst_addr));
-	memcpy(flow->src_mac, r.src_mac, sizeof(flow->src_mac));
-	memcpy(flow->dst_mac, r.dst_mac, sizeof(flow->dst_mac));
-	flow->src_port = ntohs(r.src_port);
-	flow->dst_port = ntohs(r.dst_port);
-	flow->in_ifindex = r.in_ifindex;
-	flow->out_ifindex = r.out_ifindex;
-	flow->vlan_id = r.vlan_id;
-	flow->protocol = r.protocol;
-	flow->tos = r.tos;
-	flow->ip_version = r.ip_version;
-	flow->end_reason = r.end_reason;
-	flow->observed = r.observed;
-	flow->min_ttl = r.min_ttl;
-	flow->tcp_flags = r.tcp_flags;
-	flow->flags = r.flags;
-	flow->mark = r.mark;
-	flow->fragments = r.fragments;
-	flow->packets = r.packets;
-	flow->bytes = r.bytes;
-	flow->retransmitted = r.retransmitted;
-	flow->out_of_order = r.out_of_order;
-	flow->start_ns = real_time(r.start_ns, clock_offset_ns);
-	flow->end_ns = real_time(r.end_ns, clock_offset_ns);
-	flow->second_ns = real_time(r.second_ns, clock_offset_ns);
-	flow->payload_ns = real_time(r.payload_ns, clock_offset_ns);
+	convert(&r, (uint64_t)clock_offset_ns, flow);
+}
+
+void weir_record_read_all(const void *records, size_t count, size_t record_bytes,
+			  int64_t clock_offset_ns, struct weir_flow *flows)
+{
+	const uint8_t *from = records;
+
+	if (record_bytes < sizeof(struct weir_record)) {
+		for (size_t i = 0; i < count; i++)
+			weir_record_read(from + i * record_bytes, record_bytes, clock_offset_ns,
+					 &flows[i]);
+		return;
+	}
+	for (size_t i = 0; i < count; i++) {
+		struct weir_record r; /* a copy of known size costs nothing: it is aligned */
+
+		memcpy(&r, from + i * record_bytes, sizeof(r));
+		convert(&r, (uint64_t)clock_offset_ns, &flows[i]);
+	}
 }

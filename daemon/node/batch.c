@@ -21,9 +21,7 @@ void weir_batch_convert(const void *records, size_t count, uint32_t record_size,
 			int64_t clock_offset_ns, struct weir_flow *flows,
 			struct weir_totals *totals)
 {
-	for (size_t i = 0; i < count; i++) {
-		weir_record_read((const uint8_t *)records + i * record_size, record_size,
-				 clock_offset_ns, &flows[i]);
+	weir_record_read_all(records, count, record_size, clock_offset_ns, flows);
+	for (size_t i = 0; i < count; i++)
 		weir_flow_count(totals, &flows[i]);
-	}
 }

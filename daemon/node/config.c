@@ -17,6 +17,7 @@ static const char path_default[] = "/etc/weir/node.conf";
 
 static const struct weir_conf_key keys[] = {
 	{"node", "name", WEIR_CONF_NAME, AT(name), 0, 0, "of this node; default: the host name"},
+	{"node", "site", WEIR_CONF_STRING, AT(site), 0, 0, "where it stands, for filters and groups"},
 	{"node", "state", WEIR_CONF_STRING, AT(state), 0, 0, "folder of the store"},
 	{"node", "socket", WEIR_CONF_STRING, AT(socket), 0, 0, "where weir finds this node"},
 	{"node", "interval", WEIR_CONF_DURATION, AT(interval_ns), SECOND, 3600 * SECOND,
@@ -29,6 +30,18 @@ static const struct weir_conf_key keys[] = {
 	 "exact keys per dimension that masters get"},
 	{"node", "spool_segments", WEIR_CONF_COUNT, AT(spool_segments), 0, 0,
 	 "summaries kept for masters, the oldest go first; 0: all"},
+	{"node", "query_threads", WEIR_CONF_COUNT, AT(query_threads), 0, 64,
+	 "of all queries together; 0: as many as there are cores"},
+	{"node", "query_memory", WEIR_CONF_BYTES, AT(query_memory_bytes), 16 << 20, 1ULL << 40,
+	 "what one query may hold in memory"},
+	{"node", "query_memory_total", WEIR_CONF_BYTES, AT(query_memory_total_bytes), 16 << 20,
+	 1ULL << 40, "what all of them may hold; who finds none left waits"},
+	{"node", "query_spill", WEIR_CONF_BYTES, AT(query_spill_bytes), 0, 0,
+	 "disk a query may use for what does not fit into its memory; 0: none"},
+	{"node", "query_spill_folder", WEIR_CONF_STRING, AT(query_spill_folder), 0, 0,
+	 "where; empty: folder spill in state"},
+	{"node", "query_timeout", WEIR_CONF_DURATION, AT(query_timeout_ns), 0, 0,
+	 "a query that takes longer is stopped; 0: none is"},
 	{"kernel", "configure", WEIR_CONF_BOOL, AT(configure_kernel), 0, 0,
 	 "set what follows, and switch metering on"},
 	{"kernel", "active_timeout", WEIR_CONF_DURATION, AT(active_timeout_ns), SECOND / 10,
@@ -55,6 +68,12 @@ static int set_defaults(struct weir_node_config *config)
 		.socket = strdup("/run/weir/node.sock"),
 		.interval_ns = 10 * SECOND,
 		.commit_ns = SECOND,
+		.site = strdup(""),
+		.query_spill_folder = strdup(""),
+		.query_memory_bytes = 512 << 20,
+		.query_memory_total_bytes = 1 << 30,
+		.query_spill_bytes = 16ULL << 30,
+		.query_timeout_ns = 600 * SECOND,
 		.min_free_bytes = 256 << 20,
 		.summary_top = 1000,
 		/* A week of intervals of 10 s. */
@@ -68,7 +87,9 @@ static int set_defaults(struct weir_node_config *config)
 		strcpy(host, "localhost");
 	host[sizeof(host) - 1] = '\0';
 	config->name = strdup(host);
-	return config->name && config->state && config->socket ? 0 : -ENOMEM;
+	return config->name && config->state && config->socket && config->site &&
+			       config->query_spill_folder ?
+		       0 : -ENOMEM;
 }
 
 static void *open_master(void *into, const char *section, const char *name, char *error,
@@ -130,6 +151,8 @@ void weir_config_free(struct weir_node_config *config)
 	free(config->name);
 	free(config->state);
 	free(config->socket);
+	free(config->site);
+	free(config->query_spill_folder);
 	for (unsigned i = 0; i < config->masters; i++) {
 		free(config->master[i].name);
 		free(config->master[i].address);

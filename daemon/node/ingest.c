@@ -54,6 +54,8 @@ enum {
 	/* Messages read before looking at deadlines again. */
 	DRAIN_MAX = 64,
 	SAID_BYTES = WEIR_KERNEL_WHY + 64,
+	/* CPUs whose batches are counted apart; more share a count, and are committed sooner. */
+	CPUS = 256,
 };
 
 static const uint64_t retry_ns = WEIR_NS_PER_SECOND;
@@ -69,7 +71,9 @@ static struct ingest {
 	struct weir_kernel *kernel; /* NULL: not subscribed */
 	uint64_t expected; /* next batch */
 	uint64_t acked; /* last one acknowledged */
-	unsigned batches_max; /* commit when so many were taken */
+	unsigned log_half; /* of what the kernel can hold for one CPU: commit when so many were taken */
+	unsigned taken[CPUS]; /* since the last commit, by CPU */
+	unsigned taken_most;  /* the largest of these */
 	bool over; /* leave this subscription once all is committed */
 	uint64_t gone_since; /* monotonic: the module denies our instance since; 0: it does not */
 	bool gone; /* for so long that what is in the socket is all there will be */
@@ -196,16 +200,34 @@ static void close_interval(struct ingest *in)
 		in->gone = true;
 }
 
-/* Half of what the kernel can hold for us, so that it never waits for commit_ns. */
-static unsigned batches_max(struct ingest *in)
+/* Half of what the kernel can hold for us, so that it never waits for commit_ns. Its logs are the CPUs' own, and
+ * one CPU may make all of the traffic. */
+static unsigned log_half(struct ingest *in)
 {
 	struct weir_kernel_stats stats;
 	unsigned most = WEIR_KERNEL_WINDOW;
 
-	/* One CPU may make all of the traffic. */
 	if (!in->ops->get_stats(&stats) && stats.cpus && stats.log_batches / stats.cpus < most)
 		most = stats.log_batches / stats.cpus;
 	return most > 1 ? most / 2 : 1;
+}
+
+static void count_batch(struct ingest *in, uint32_t cpu)
+{
+	if (in->intake.batches == 1) { /* the first since a commit */
+		memset(in->taken, 0, sizeof(in->taken));
+		in->taken_most = 0;
+	}
+	if (++in->taken[cpu % CPUS] > in->taken_most)
+		in->taken_most = in->taken[cpu % CPUS];
+}
+
+/* Whether to commit before taking more: what comes would not fit, or the kernel's logs fill up. */
+static bool is_full(const struct ingest *in)
+{
+	return !weir_intake_has_room(&in->intake) ||
+	       in->intake.batches >= WEIR_KERNEL_WINDOW / 2 ||
+	       (in->intake.batches && in->taken_most >= in->log_half);
 }
 
 static void note_start(struct ingest *in, const struct weir_kernel_start *start)
@@ -262,7 +284,7 @@ static void attach(struct ingest *in)
 		return;
 	}
 	note_start(in, &start);
-	in->batches_max = batches_max(in);
+	in->log_half = log_half(in);
 	in->over = false;
 	atomic_store(&in->node->attached, true);
 }
@@ -301,6 +323,7 @@ static void take_batch(struct ingest *in, const struct weir_kernel_event *batch)
 			       "from what came; the difference is counted as missing",
 			       batch->seq);
 	in->expected++;
+	count_batch(in, batch->cpu);
 }
 
 static void take_event(struct ingest *in, const struct weir_kernel_event *event)
@@ -339,8 +362,7 @@ static void drain(struct ingest *in)
 		int ret;
 
 		/* Never take what a failing commit would leave no room for. */
-		if ((!weir_intake_has_room(&in->intake) || in->intake.batches >= in->batches_max) &&
-		    !save(in))
+		if (is_full(in) && !save(in))
 			return;
 		ret = in->ops->receive(in->kernel, &event);
 		if (ret == -EAGAIN || ret == -EINTR) {

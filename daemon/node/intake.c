@@ -66,7 +66,8 @@ int weir_intake_open(struct weir_intake *intake, struct weir_node *node)
 
 	memset(intake, 0, sizeof(*intake));
 	intake->node = node;
-	intake->flows = malloc(WEIR_STORE_BLOCK_RECORDS * sizeof(*intake->flows));
+	/* Zeroed for the padding: nothing else is left as it is. */
+	intake->flows = calloc(WEIR_STORE_BLOCK_RECORDS, sizeof(*intake->flows));
 	ret = intake->flows ? weir_summary_new(WEIR_SUMMARY_GROUPS, &intake->summary) : -ENOMEM;
 	if (!ret)
 		ret = weir_store_state(node->store, &state);

@@ -16,9 +16,10 @@ struct weir_node_config;
 
 enum {
 	WEIR_KERNEL_WHY = 256,
-	/* Batches the kernel may have sent without an acknowledgement. 210 records
-	 * each: a good part of a block, and 16 MB of socket buffer. */
-	WEIR_KERNEL_WINDOW = 256,
+	/* Batches the kernel may have sent without an acknowledgement. 236 records
+	 * each: twice what fills a block is taken while one is written. 64 MB of
+	 * socket buffer, if ever so many wait in it; a kernel has no more than its logs hold. */
+	WEIR_KERNEL_WINDOW = 1024,
 };
 
 struct weir_kernel_stats {

@@ -16,6 +16,7 @@
 #include "daemon/store/store.h"
 
 struct event_base;
+struct weir_governor;
 struct weir_kernel_ops;
 
 enum {
@@ -29,12 +30,18 @@ struct weir_node_master { /* a section [master NAME] */
 
 struct weir_node_config {
 	char *name;   /* of this node; the host name by default */
+	char *site;   /* where it stands; "": not said */
 	char *state;  /* folder of the store */
 	char *socket; /* for the command line */
 	uint64_t interval_ns;
 	uint64_t commit_ns; /* commit at least this often while records come */
 	uint64_t min_free_bytes;
 	uint64_t summary_top; /* keys per dimension */
+	/* Of queries: threads and memory of all of them, and of one; 0 threads: as many as cores. */
+	uint64_t query_threads, query_memory_bytes, query_memory_total_bytes;
+	uint64_t query_spill_bytes; /* disk for what does not fit into memory; 0: none */
+	char *query_spill_folder;   /* "": folder "spill" in state */
+	uint64_t query_timeout_ns;  /* 0: none */
 	uint64_t spool_segments; /* drop the oldest segments past this many; 0: never */
 	bool configure_kernel; /* set the timeouts below and switch metering on */
 	uint64_t active_timeout_ns, idle_timeout_ns, fin_timeout_ns;
@@ -47,6 +54,8 @@ struct weir_node {
 	struct weir_node_config config;
 	struct weir_store *store;
 	const struct weir_kernel_ops *kernel; /* kernel.h; tests have their own. NULL: netlink */
+	struct weir_governor *governor; /* of the threads and the memory of queries */
+	char *spill; /* folder for what queries cannot hold in memory; NULL: none */
 	int segment_fd; /* eventfd: ingest adds 1 for each segment committed */
 	atomic_bool stopping;
 	atomic_int store_error; /* not 0: the disk is full or fails (negative errno), ingest waits */

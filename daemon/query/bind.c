@@ -106,8 +106,8 @@ static int bind_place(struct bind *b, unsigned node)
 		if (!b->names->node[0])
 			return fail(b, name, "\"%s\" can be asked of nodes only, not here",
 				    is_node ? "node" : "site");
-		found = found || weir_names_match(name->text,
-						  is_node ? b->names->node : b->names->site);
+		found = found ||
+			weir_names_match(name->text, is_node ? b->names->node : b->names->site);
 	}
 	step->test = found ? WEIR_TEST_ANY : WEIR_TEST_NONE;
 	return 0;

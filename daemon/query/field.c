@@ -48,7 +48,7 @@ static void put_address(const struct weir_field_use *use, uint8_t ip_version,
 	memset(key + 2 + bytes, 0, 15 - bytes);
 }
 
-#define BUILD(name) \
+#define BUILD(name)                                                                                \
 	static void build_##name(const struct weir_field_use *use, const struct weir_flow *flow,   \
 				 unsigned end, uint8_t *key)
 #define BUILD_NUMBER(name, bytes, value)                                                           \
@@ -146,7 +146,7 @@ BUILD_NUMBER(tos, 1, flow->tos)
 BUILD_NUMBER(vlan, 2, flow->vlan_id)
 BUILD_NUMBER(version, 1, flow->ip_version)
 BUILD_NUMBER(dscp, 1, flow->tos >> 2)
-BUILD_NUMBER(flags, 2, flow->tcp_flags & TCP_FLAGS)
+BUILD_NUMBER(flags, 2, flow->tcp_flags &TCP_FLAGS)
 BUILD_NUMBER(ttl, 1, flow->min_ttl)
 BUILD_NUMBER(mark, 4, flow->mark)
 BUILD_NUMBER(sclass, 1, port_class(flow, flow->src_port))
@@ -259,13 +259,13 @@ PRINT(name)
 	snprintf(text, text_bytes, "%.*s", length, (const char *)key);
 }
 
-#define BIT(id)	     WEIR_COLUMN_BIT(WEIR_COLUMN_##id)
-#define NUMBER(id)   WEIR_FIELD_NUMBER, WEIR_COLUMN_##id, BIT(id)
-#define ADDRESS(id)  WEIR_FIELD_ADDRESS, WEIR_COLUMN_##id, BIT(id) | BIT(IP_VERSION)
-#define OTHER(of)    WEIR_FIELD_OTHER, 0, (of)
-#define SERVICE	     (BIT(PROTOCOL) | BIT(SRC_PORT) | BIT(DST_PORT))
-#define NAME	     WEIR_FIELDS_NAME_BYTES
-#define INTERFACE    WEIR_FIELDS_INTERFACE_BYTES
+#define BIT(id)	    WEIR_COLUMN_BIT(WEIR_COLUMN_##id)
+#define NUMBER(id)  WEIR_FIELD_NUMBER, WEIR_COLUMN_##id, BIT(id)
+#define ADDRESS(id) WEIR_FIELD_ADDRESS, WEIR_COLUMN_##id, BIT(id) | BIT(IP_VERSION)
+#define OTHER(of)   WEIR_FIELD_OTHER, 0, (of)
+#define SERVICE	    (BIT(PROTOCOL) | BIT(SRC_PORT) | BIT(DST_PORT))
+#define NAME	    WEIR_FIELDS_NAME_BYTES
+#define INTERFACE   WEIR_FIELDS_INTERFACE_BYTES
 
 static const struct weir_field table[] = {
 	{"src", "source address; src/24 or src/24/64: its network", ADDRESS_BYTES,
@@ -293,8 +293,7 @@ static const struct weir_field table[] = {
 	 OTHER(BIT(PROTOCOL) | BIT(SRC_PORT)), build_sclass, print_class},
 	{"dclass", "destination port's range", 1, OTHER(BIT(PROTOCOL) | BIT(DST_PORT)),
 	 build_dclass, print_class},
-	{"src_mac", "source MAC address", MAC_BYTES, OTHER(BIT(SRC_MAC)), build_src_mac,
-	 print_mac},
+	{"src_mac", "source MAC address", MAC_BYTES, OTHER(BIT(SRC_MAC)), build_src_mac, print_mac},
 	{"dst_mac", "destination MAC address", MAC_BYTES, OTHER(BIT(DST_MAC)), build_dst_mac,
 	 print_mac},
 	{"end_reason", "why the record ended", 1, NUMBER(END_REASON), build_end_reason,

@@ -227,9 +227,12 @@ static void write_every(uint64_t ns, char *text, size_t text_bytes)
 	static const struct {
 		uint64_t ns;
 		const char *unit;
-	} units[] = {{86400 * WEIR_NS_PER_SECOND, "d"}, {3600 * WEIR_NS_PER_SECOND, "h"},
-		     {60 * WEIR_NS_PER_SECOND, "m"},	{WEIR_NS_PER_SECOND, "s"},
-		     {1000000, "ms"},			{1000, "us"},
+	} units[] = {{86400 * WEIR_NS_PER_SECOND, "d"},
+		     {3600 * WEIR_NS_PER_SECOND, "h"},
+		     {60 * WEIR_NS_PER_SECOND, "m"},
+		     {WEIR_NS_PER_SECOND, "s"},
+		     {1000000, "ms"},
+		     {1000, "us"},
 		     {1, "ns"}};
 	unsigned i = 0;
 

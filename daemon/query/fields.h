@@ -48,11 +48,11 @@
 #include "daemon/common/flow.h"
 
 enum {
-	WEIR_FIELDS_MAX = 8,			/* fields in one key */
-	WEIR_FIELDS_NAME_BYTES = 64,		/* a node's or a site's */
-	WEIR_FIELDS_INTERFACE_BYTES = 16,	/* IF_NAMESIZE */
-	WEIR_FIELDS_KEY_MAX = 2 * 64 + 6 * 17,	/* bytes in one key; node, site and addresses */
-	WEIR_FIELDS_TEXT_MAX = 72,		/* room for the text of any field */
+	WEIR_FIELDS_MAX = 8,		       /* fields in one key */
+	WEIR_FIELDS_NAME_BYTES = 64,	       /* a node's or a site's */
+	WEIR_FIELDS_INTERFACE_BYTES = 16,      /* IF_NAMESIZE */
+	WEIR_FIELDS_KEY_MAX = 2 * 64 + 6 * 17, /* bytes in one key; node, site and addresses */
+	WEIR_FIELDS_TEXT_MAX = 72,	       /* room for the text of any field */
 };
 
 /* How the key is made, for an engine with faster ways than build(). */
@@ -85,9 +85,9 @@ struct weir_names;
 /* A field with what was written behind it. */
 struct weir_field_use {
 	const struct weir_field *field;
-	unsigned offset;      /* of its value in the key */
-	uint8_t bits4, bits6; /* of an address that are kept; 32 and 128: all */
-	uint64_t every_ns;    /* of time */
+	unsigned offset;		/* of its value in the key */
+	uint8_t bits4, bits6;		/* of an address that are kept; 32 and 128: all */
+	uint64_t every_ns;		/* of time */
 	const struct weir_names *names; /* NULL until bound */
 };
 
@@ -108,7 +108,8 @@ const struct weir_field *weir_fields_at(unsigned index);
 /* The columns they read, as WEIR_COLUMN_BIT()s. */
 uint64_t weir_fields_columns(const struct weir_fields *fields);
 
-/* Build the keys of @flow: returns how many (1, or 2 when has_host), each fields->key_bytes long. */
+/* Build the keys of @flow: returns how many (1, or 2 when has_host), each fields->key_bytes long.
+ */
 unsigned weir_fields_keys(const struct weir_fields *fields, const struct weir_flow *flow,
 			  uint8_t keys[2][WEIR_FIELDS_KEY_MAX]);
 /* Text of field @i of @key, e.g. "10.0.0.1", "tcp/443", "icmp/echo-request". Returns @text. */
@@ -126,7 +127,8 @@ const char *weir_fields_title(const struct weir_fields *fields, unsigned i, char
 const char *weir_fields_name(const struct weir_fields *fields, unsigned i, char *text,
 			     size_t text_bytes);
 
-/* The server's port of @flow, or its ICMP type and code, or 0: the second half of field "service". */
+/* The server's port of @flow, or its ICMP type and code, or 0: the second half of field "service".
+ */
 uint16_t weir_fields_service_port(const struct weir_flow *flow);
 /* Whether src_port and dst_port of @protocol are ports (for ICMP they are type and code). */
 bool weir_fields_has_ports(uint8_t protocol);
@@ -136,7 +138,7 @@ const char *weir_fields_icmp_text(uint8_t protocol, uint16_t type_code, char *te
 
 /* Fields "sclass" and "dclass": IANA's ranges (RFC 6335). */
 enum weir_port_class {
-	WEIR_PORT_NONE = 0, /* a protocol without ports */
+	WEIR_PORT_NONE = 0,   /* a protocol without ports */
 	WEIR_PORT_SYSTEM,     /* 0 to 1023 */
 	WEIR_PORT_REGISTERED, /* 1024 to 32767 */
 	WEIR_PORT_EPHEMERAL,  /* 32768 to 65535: what Linux takes for clients, and IANA's */

@@ -51,8 +51,10 @@ enum weir_token_kind {
 
 struct weir_token {
 	enum weir_token_kind kind;
+	bool quoted;			     /* a WORD in quotes, which are not part of it */
+	bool cut;			     /* a WORD longer than any that means something */
 	size_t at, length;		     /* in the text */
-	char word[WEIR_FILTER_WORD_MAX + 1]; /* of a WORD; cut if longer, see length */
+	char word[WEIR_FILTER_WORD_MAX + 1]; /* of a WORD */
 };
 
 /* The token at *@at, which moves behind it. */
@@ -67,6 +69,7 @@ enum weir_test {
 	WEIR_TEST_INTERFACE, /* in set of ranges; SRC is the one the packets came in by */
 	WEIR_TEST_NUMBER,    /* the step's quantity is known and in set of ranges */
 	WEIR_TEST_BITS,	     /* the step's quantity is known and has all bits of range.low */
+	WEIR_TEST_ANY_BITS,  /* the step's quantity is known and has some bit of range.low */
 	WEIR_TEST_NODE,	     /* names, until bound; then ANY or NONE */
 	WEIR_TEST_SITE,
 };
@@ -94,7 +97,7 @@ union weir_value {
 struct weir_step {
 	uint8_t test;
 	uint8_t direction;
-	uint8_t quantity;	    /* of NUMBER and BITS, for weir_quantity_at() */
+	uint8_t quantity;	    /* of NUMBER, BITS, ANY_BITS, for weir_quantity_at() */
 	uint16_t first, count;	    /* values; none of them: the test never holds */
 	uint16_t if_true, if_false; /* the next step, or WEIR_FILTER_TRUE/FALSE */
 };
@@ -137,10 +140,21 @@ void weir_filter_emit(struct weir_filter *filter);
 bool weir_filter_step_holds(const struct weir_filter *filter, const struct weir_step *step,
 			    const struct weir_flow *flow);
 
+/* What an address or port that follows without words of its own means: tcpdump's "src host a
+ * or b" is "src host a or src host b", "tcp port 80 or 443" is TCP's port 443, too. */
+struct weir_parser_last {
+	enum { WEIR_LAST_NONE, WEIR_LAST_ADDRESS, WEIR_LAST_PORT } kind;
+	enum weir_direction direction;
+	uint16_t qualifiers[3]; /* tests before it, "tcp", "ip" */
+	unsigned qualifier_count;
+};
+
 struct weir_parser {
 	const char *text;
 	size_t at;		 /* behind token */
 	struct weir_token token; /* looked at, not used up */
+	bool negated;		 /* "not" was right before it */
+	struct weir_parser_last last;
 	struct weir_filter_node nodes[WEIR_FILTER_NODES_MAX];
 	unsigned node_count;
 	union weir_value values[WEIR_FILTER_VALUES_MAX];
@@ -153,24 +167,68 @@ struct weir_parser {
 	size_t *error_at;
 };
 
-/* Use up the token looked at. */
+/* Everything that returns int gives a negative errno on failure, the sentence being in the
+ * parser; what makes a test returns its node. */
+
+/* parse.c: use up the token looked at. */
 void weir_parser_step(struct weir_parser *p);
-/* Whether the token looked at is this word. */
+/* Whether the token looked at is a word at all, not too long; and whether it is this one. */
+bool weir_parser_at_word(const struct weir_parser *p);
 bool weir_parser_sees(const struct weir_parser *p, const char *word);
 /* Put a sentence about the token looked at into the error: "..., not "WORD"" is added. -EINVAL. */
 int weir_parser_expect(struct weir_parser *p, const char *what);
 /* Put this sentence, at offset @at. -EINVAL. */
 int weir_parser_fail(struct weir_parser *p, size_t at, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
-/* Add a test; returns its node or a negative errno. */
+/* Add a test of the values from @first_value on. */
 int weir_parser_add_test(struct weir_parser *p, enum weir_test test, enum weir_direction direction,
 			 unsigned first_value);
-/* The same for NUMBER and BITS, of the quantity of this word. */
+/* The same for NUMBER and the BITS, of the quantity of this word. */
 int weir_parser_add_number(struct weir_parser *p, enum weir_test test, const char *quantity,
 			   unsigned first_value);
-/* @left and @right: the new node or a negative errno. */
 int weir_parser_add_and(struct weir_parser *p, unsigned left, unsigned right);
-/* One test with its operands ("src port in {80 443}"): its node or a negative errno. */
+int weir_parser_add_value(struct weir_parser *p, const union weir_value *value);
+int weir_parser_add_range(struct weir_parser *p, uint64_t low, uint64_t high);
+/* "in {80 443}", "in [80, 443]", "{80 443}", or one element. @add reads one element. */
+int weir_parser_set(struct weir_parser *p, int (*add)(struct weir_parser *p, const void *arg),
+		    const void *arg);
+
+/* operand.c: one test with its operands ("src port in {80 443}"). */
 int weir_parser_primitive(struct weir_parser *p);
+
+/* operand_number.c: a word that takes a number, such as "bytes"; NULL: the token is none. */
+struct weir_number_word;
+const struct weir_number_word *weir_number_word(const struct weir_parser *p);
+const struct weir_number_word *weir_number_word_at(unsigned index); /* NULL past the last */
+const char *weir_number_word_text(const struct weir_number_word *word);
+bool weir_number_word_is_protocol(const struct weir_number_word *word);
+/* The test behind the word. */
+int weir_number_test(struct weir_parser *p, const struct weir_number_word *word);
+int weir_number_port_test(struct weir_parser *p, enum weir_direction direction);
+/* Whether the token is a port by number or name. */
+bool weir_number_sees_port(const struct weir_parser *p);
+/* Decimal or 0x hexadecimal digits from @text to @end. */
+bool weir_number_digits(const char *text, const char *end, uint64_t *value);
+
+/* operand_address.c */
+enum weir_address_form {
+	WEIR_ADDRESS_HOST, /* one address */
+	WEIR_ADDRESS_NET,  /* a network */
+	WEIR_ADDRESS_ANY,  /* either */
+};
+bool weir_address_sees(const struct weir_parser *p);
+int weir_address_test(struct weir_parser *p, enum weir_address_form form,
+		      enum weir_direction direction);
+int weir_address_mac_test(struct weir_parser *p, enum weir_direction direction);
+/* "multicast": either family's. */
+int weir_address_multicast_test(struct weir_parser *p);
+
+/* operand_name.c: interfaces by index or name; nodes or sites. */
+int weir_name_interface_test(struct weir_parser *p, enum weir_direction direction);
+int weir_name_place_test(struct weir_parser *p, enum weir_test test);
+
+/* operand_flags.c: behind "flags"; and words such as "syn", "fragmented" alone. */
+int weir_flags_test(struct weir_parser *p, bool negated);
+bool weir_flags_word(const struct weir_parser *p, const char **quantity, uint64_t *bits);
 
 #endif

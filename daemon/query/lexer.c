@@ -7,12 +7,30 @@
 static bool is_word(char c)
 {
 	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-	       (c && strchr("._:/-%", c));
+	       (c && strchr("._:/-%*?", c));
 }
 
 static bool is_blank(char c)
 {
 	return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+}
+
+/* "a b": a word with whatever is in it, never one of the language. Without its end: BAD. */
+static void take_quoted(const char *text, struct weir_token *token)
+{
+	const char *end = strchr(text + 1, '"');
+
+	token->kind = WEIR_TOKEN_BAD;
+	token->length = 1;
+	if (!end)
+		return;
+	token->kind = WEIR_TOKEN_WORD;
+	token->quoted = true;
+	token->length = (size_t)(end - text) + 1;
+	if (token->length - 2 <= WEIR_FILTER_WORD_MAX)
+		memcpy(token->word, text + 1, token->length - 2);
+	else
+		token->cut = true;
 }
 
 /* Longer signs before those they begin with. */
@@ -47,6 +65,9 @@ void weir_lexer_next(const char *text, size_t *at, struct weir_token *token)
 		}
 		token->kind = WEIR_TOKEN_WORD;
 		token->length = length;
+		token->cut = length > WEIR_FILTER_WORD_MAX;
+	} else if (text[i] == '"') {
+		take_quoted(text + i, token);
 	} else {
 		token->kind = WEIR_TOKEN_BAD;
 		token->length = 1;

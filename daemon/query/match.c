@@ -95,6 +95,9 @@ bool weir_filter_step_holds(const struct weir_filter *f, const struct weir_step 
 		       has_number(f, s, number);
 	case WEIR_TEST_BITS:
 		return weir_quantity_at(s->quantity)->get(flow, &number) && has_bits(f, s, number);
+	case WEIR_TEST_ANY_BITS:
+		return weir_quantity_at(s->quantity)->get(flow, &number) &&
+		       (number & f->values[s->first].range.low);
 	}
 	return false;
 }
@@ -124,6 +127,7 @@ uint64_t weir_filter_step_columns(const struct weir_step *step)
 		return ends(step, WEIR_COLUMN_IN_IFINDEX, WEIR_COLUMN_OUT_IFINDEX);
 	case WEIR_TEST_NUMBER:
 	case WEIR_TEST_BITS:
+	case WEIR_TEST_ANY_BITS:
 		return weir_quantity_at(step->quantity)->columns;
 	default:
 		return 0;

@@ -20,7 +20,8 @@ struct weir_names_interface {
 };
 
 struct weir_names {
-	char node[WEIR_FIELDS_NAME_BYTES]; /* "": not a node, tests of nodes and sites are refused */
+	char node[WEIR_FIELDS_NAME_BYTES]; /* "": not a node, tests of nodes and sites are refused
+					    */
 	char site[WEIR_FIELDS_NAME_BYTES]; /* "": none */
 	struct weir_names_interface *interfaces; /* ascending by index */
 	size_t count;

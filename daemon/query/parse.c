@@ -11,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "daemon/query/filter.h"
 
@@ -20,10 +19,15 @@ void weir_parser_step(struct weir_parser *p)
 	weir_lexer_next(p->text, &p->at, &p->token);
 }
 
+bool weir_parser_at_word(const struct weir_parser *p)
+{
+	return p->token.kind == WEIR_TOKEN_WORD && !p->token.cut;
+}
+
 bool weir_parser_sees(const struct weir_parser *p, const char *word)
 {
-	return p->token.kind == WEIR_TOKEN_WORD && p->token.length <= WEIR_FILTER_WORD_MAX &&
-	       !strcasecmp(p->token.word, word);
+	return weir_parser_at_word(p) && !p->token.quoted &&
+	       weir_quantity_same_word(p->token.word, p->token.length, word);
 }
 
 int weir_parser_fail(struct weir_parser *p, size_t at, const char *format, ...)
@@ -45,6 +49,8 @@ int weir_parser_expect(struct weir_parser *p, const char *what)
 
 	if (t->kind == WEIR_TOKEN_END)
 		return weir_parser_fail(p, t->at, "the filter ends where %s should follow", what);
+	if (t->kind == WEIR_TOKEN_BAD && c == '"')
+		return weir_parser_fail(p, t->at, "the quote is not closed");
 	if (t->kind == WEIR_TOKEN_BAD && (c < ' ' || c > '~'))
 		return weir_parser_fail(p, t->at, "expected %s, not the character 0x%02x", what, c);
 	return weir_parser_fail(p, t->at, "expected %s, not \"%.*s\"", what,
@@ -99,6 +105,44 @@ int weir_parser_add_and(struct weir_parser *p, unsigned left, unsigned right)
 	return add_node(p, WEIR_NODE_AND, left, right);
 }
 
+int weir_parser_add_value(struct weir_parser *p, const union weir_value *value)
+{
+	if (p->value_count == WEIR_FILTER_VALUES_MAX)
+		return weir_parser_fail(p, p->token.at, "the filter has more than %u values",
+					(unsigned)WEIR_FILTER_VALUES_MAX);
+	p->values[p->value_count++] = *value;
+	return 0;
+}
+
+int weir_parser_add_range(struct weir_parser *p, uint64_t low, uint64_t high)
+{
+	union weir_value value = {.range = {low, high}};
+
+	return weir_parser_add_value(p, &value);
+}
+
+int weir_parser_set(struct weir_parser *p, int (*add)(struct weir_parser *p, const void *arg),
+		    const void *arg)
+{
+	bool in = weir_parser_sees(p, "in");
+	int ret;
+
+	if (in)
+		weir_parser_step(p);
+	if (p->token.kind != WEIR_TOKEN_SET_OPEN)
+		return in ? weir_parser_expect(p, "\"{\" and a list") : add(p, arg);
+	weir_parser_step(p);
+	do {
+		ret = add(p, arg);
+		if (ret)
+			return ret;
+		if (p->token.kind == WEIR_TOKEN_COMMA)
+			weir_parser_step(p);
+	} while (p->token.kind != WEIR_TOKEN_SET_CLOSE);
+	weir_parser_step(p);
+	return 0;
+}
+
 static int parse_either(struct weir_parser *p);
 
 static int enter(struct weir_parser *p)
@@ -119,6 +163,7 @@ static int parse_factor(struct weir_parser *p)
 		ret = enter(p);
 		if (ret)
 			return ret;
+		p->negated = true;
 		node = parse_factor(p);
 		p->depth--;
 		return node < 0 ? node : add_node(p, WEIR_NODE_NOT, (unsigned)node, 0);
@@ -127,12 +172,15 @@ static int parse_factor(struct weir_parser *p)
 		ret = enter(p);
 		if (ret)
 			return ret;
+		p->negated = false;
+		p->last.kind = WEIR_LAST_NONE;
 		node = parse_either(p);
 		if (node < 0)
 			return node;
 		if (p->token.kind != WEIR_TOKEN_CLOSE)
 			return weir_parser_expect(p, "\"and\", \"or\" or \")\"");
 		p->depth--;
+		p->last.kind = WEIR_LAST_NONE;
 		weir_parser_step(p);
 		return node;
 	}

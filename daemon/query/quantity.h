@@ -16,11 +16,11 @@
 
 /* How values are written by people; all are whole numbers here. */
 enum weir_unit {
-	WEIR_UNIT_COUNT,   /* 1234, 1.23 k */
-	WEIR_UNIT_BYTES,   /* the same */
-	WEIR_UNIT_RATE,	   /* a second: 1234, 1.23 k */
-	WEIR_UNIT_NS,	   /* a time span in nanoseconds: 12.3s */
-	WEIR_UNIT_NUMBER,  /* an identifier: never scaled */
+	WEIR_UNIT_COUNT,  /* 1234, 1.23 k */
+	WEIR_UNIT_BYTES,  /* the same */
+	WEIR_UNIT_RATE,	  /* a second: 1234, 1.23 k */
+	WEIR_UNIT_NS,	  /* a time span in nanoseconds: 12.3s */
+	WEIR_UNIT_NUMBER, /* an identifier: never scaled */
 };
 
 struct weir_quantity {

@@ -233,7 +233,8 @@ struct weir_pairs {
 };
 #define WEIR_PAIR_GAP_NS (60ULL * 1000000000ULL)
 
-/* "end", "bytes", "packets", "duration", "rtt", "response", "retransmitted"; -EINVAL. */
+#define WEIR_PAIR_ORDERS "end, bytes, packets, duration, rtt, response, retransmitted"
+/* One of these words; -EINVAL. */
 int weir_pair_order_parse(const char *word, enum weir_pair_order *order);
 /* What an order compares. */
 uint64_t weir_pair_value(const struct weir_pair *pair, enum weir_pair_order order);

@@ -16,29 +16,30 @@ const struct weir_words weir_words_dscp[] = {
 	{"df", 0},    {NULL, 0},
 };
 
+/* The names of IPFIX's flowEndReason, shortened; "none" is a flow still in the kernel's table. */
 const struct weir_words weir_words_end_reason[] = {
-	{"none", WEIR_END_NONE},	 {"idle", WEIR_END_IDLE},	{"active", WEIR_END_ACTIVE},
-	{"detected", WEIR_END_DETECTED}, {"forced", WEIR_END_FORCED},	{"evicted", WEIR_END_NO_RESOURCES},
-	{"end", WEIR_END_DETECTED},	 {"flushed", WEIR_END_FORCED},	{"resources", WEIR_END_NO_RESOURCES},
+	{"none", WEIR_END_NONE},
+	{"idle", WEIR_END_IDLE},
+	{"active", WEIR_END_ACTIVE},
+	{"end", WEIR_END_DETECTED},
+	{"forced", WEIR_END_FORCED},
+	{"resources", WEIR_END_NO_RESOURCES},
 	{NULL, 0},
 };
 
 const struct weir_words weir_words_observed[] = {
 	{"forwarded", WEIR_OBSERVED_FORWARD},
-	{"in", WEIR_OBSERVED_LOCAL_IN},
-	{"out", WEIR_OBSERVED_LOCAL_OUT},
-	{"forward", WEIR_OBSERVED_FORWARD},
 	{"local-in", WEIR_OBSERVED_LOCAL_IN},
 	{"local-out", WEIR_OBSERVED_LOCAL_OUT},
 	{NULL, 0},
 };
 
 const struct weir_words weir_words_tcp_flags[] = {
-	{"fin", 0x001},	    {"syn", 0x002},	{"rst", 0x004},	    {"psh", 0x008},
-	{"ack", 0x010},	    {"urg", 0x020},	{"ece", 0x040},	    {"cwr", 0x080},
-	{"push", 0x008},    {"tcp-fin", 0x001}, {"tcp-syn", 0x002}, {"tcp-rst", 0x004},
+	{"fin", 0x001},	     {"syn", 0x002},	 {"rst", 0x004},     {"psh", 0x008},
+	{"ack", 0x010},	     {"urg", 0x020},	 {"ece", 0x040},     {"cwr", 0x080},
+	{"push", 0x008},     {"tcp-fin", 0x001}, {"tcp-syn", 0x002}, {"tcp-rst", 0x004},
 	{"tcp-push", 0x008}, {"tcp-ack", 0x010}, {"tcp-urg", 0x020}, {"tcp-ece", 0x040},
-	{"tcp-cwr", 0x080}, {NULL, 0},
+	{"tcp-cwr", 0x080},  {NULL, 0},
 };
 
 const struct weir_words weir_words_flow_flags[] = {
@@ -46,6 +47,22 @@ const struct weir_words weir_words_flow_flags[] = {
 	{"later-fragment", WEIR_FLOW_LATER_FRAGMENT},
 	{"ipsec", WEIR_FLOW_SECPATH},
 	{"gso", WEIR_FLOW_GSO},
+	{NULL, 0},
+};
+
+/* What a filter may call a port: names of /etc/services that people type. A table, as the
+ * command line, masters and nodes must all read the same in a filter. */
+const struct weir_words weir_words_port[] = {
+	{"http", 80},	     {"https", 443},	   {"ftp-data", 20},	  {"ftp", 21},
+	{"ssh", 22},	     {"telnet", 23},	   {"smtp", 25},	  {"domain", 53},
+	{"dns", 53},	     {"bootps", 67},	   {"bootpc", 68},	  {"tftp", 69},
+	{"kerberos", 88},    {"pop3", 110},	   {"sunrpc", 111},	  {"ntp", 123},
+	{"netbios-ns", 137}, {"imap", 143},	   {"snmp", 161},	  {"snmp-trap", 162},
+	{"bgp", 179},	     {"ldap", 389},	   {"microsoft-ds", 445}, {"isakmp", 500},
+	{"syslog", 514},     {"submissions", 465}, {"submission", 587},	  {"ldaps", 636},
+	{"imaps", 993},	     {"pop3s", 995},	   {"openvpn", 1194},	  {"radius", 1812},
+	{"nfs", 2049},	     {"mysql", 3306},	   {"rdp", 3389},	  {"ipsec-nat-t", 4500},
+	{"sip", 5060},	     {"sips", 5061},	   {"postgresql", 5432},  {"wireguard", 51820},
 	{NULL, 0},
 };
 

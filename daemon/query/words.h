@@ -18,6 +18,7 @@ extern const struct weir_words weir_words_end_reason[];
 extern const struct weir_words weir_words_observed[];
 extern const struct weir_words weir_words_tcp_flags[];	/* one bit each */
 extern const struct weir_words weir_words_flow_flags[]; /* one bit each */
+extern const struct weir_words weir_words_port[];
 
 /* In any case, "-" as good as "_". */
 bool weir_words_find(const struct weir_words *words, const char *word, uint64_t *number);

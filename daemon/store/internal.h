@@ -57,6 +57,21 @@ struct weir_meta_held {
 	uint64_t blocks, records, min_ns, max_ns;
 };
 
+/* Where the partition began: the end of the one before. On disk as u64s in this order; absent in
+ * partitions that older versions made. */
+struct weir_meta_base {
+	uint64_t begun_ns; /* by the clock */
+	uint64_t last_block, segment; /* the last ones before it */
+	struct weir_totals stored; /* before it */
+};
+
+/* What was stored in the partition and could not be read any more when it was repaired. On disk as
+ * u64s in this order; absent: nothing. */
+struct weir_meta_damaged {
+	uint64_t blocks; /* that its index still named */
+	struct weir_totals totals;
+};
+
 /* Of one block. On disk as u64s in this order. */
 struct weir_meta_times {
 	uint64_t min_ns, max_ns, records;
@@ -87,6 +102,8 @@ int weir_folder_create(struct weir_store *store, const char *name, weir_folder_f
 /* Remove what a crash left of folders being made. */
 void weir_folder_clean(const char *dir);
 
+bool weir_newest_is_name(const char *name);
+extern const char *const weir_partition_dbs[];
 /* partition.c */
 int weir_partition_load(struct weir_store *store); /* at open */
 void weir_partition_unload(struct weir_store *store);

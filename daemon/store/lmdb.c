@@ -209,6 +209,11 @@ void weir_lmdb_abort(struct weir_lmdb_txn *txn)
 	txn->txn = NULL;
 }
 
+uint64_t weir_lmdb_transaction(struct weir_lmdb_txn *txn)
+{
+	return mdb_txn_id(txn->txn);
+}
+
 static int get(struct weir_lmdb_txn *txn, unsigned db, MDB_val key, struct weir_lmdb_value *value)
 {
 	MDB_val data;

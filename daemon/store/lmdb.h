@@ -55,6 +55,9 @@ int weir_lmdb_begin(struct weir_lmdb *lmdb, bool write, struct weir_lmdb_txn *tx
 int weir_lmdb_commit(struct weir_lmdb_txn *txn);
 void weir_lmdb_abort(struct weir_lmdb_txn *txn);
 
+/* Number of the transaction that a reader sees. */
+uint64_t weir_lmdb_transaction(struct weir_lmdb_txn *txn);
+
 int weir_lmdb_get(struct weir_lmdb_txn *txn, unsigned db, const char *key,
 		  struct weir_lmdb_value *value);
 int weir_lmdb_put(struct weir_lmdb_txn *txn, unsigned db, const char *key, const void *data,

@@ -31,11 +31,11 @@ enum {
 	HOLD_TRIES = 100,
 };
 
-static const char *const partition_dbs[] = {"meta", "blocks", "times", "segments", NULL};
+const char *const weir_partition_dbs[] = {"meta", "blocks", "times", "segments", NULL};
 
 static const uint64_t map_bytes_default = 1ULL << 40;
 
-static bool is_partition(const char *name)
+bool weir_newest_is_name(const char *name)
 {
 	return strlen(name) == WEIR_STORE_PARTITION_NAME - 1 &&
 	       strspn(name, "0123456789") == WEIR_STORE_PARTITION_NAME - 1;
@@ -57,7 +57,7 @@ static bool is_passing(int error)
 static int open_partition(struct weir_store *store, const char *name, bool newest,
 			  struct weir_lmdb **lmdb)
 {
-	struct weir_lmdb_options options = {.dbs = partition_dbs,
+	struct weir_lmdb_options options = {.dbs = weir_partition_dbs,
 					    .read_only = store->options.read_only,
 					    .map_bytes = 1};
 	char *path = weir_folder_path(store->dir, name);
@@ -163,7 +163,7 @@ int weir_partition_hold(struct weir_store *store, unsigned index, struct weir_lm
 
 static int only_partitions(const struct dirent *entry)
 {
-	return is_partition(entry->d_name);
+	return weir_newest_is_name(entry->d_name);
 }
 
 static void append(struct weir_store *store, const char *name, struct weir_lmdb *lmdb)
@@ -280,7 +280,7 @@ int weir_partition_refresh(struct weir_store *store)
 
 static int fill(struct weir_store *store, const char *path)
 {
-	struct weir_lmdb_options options = {.dbs = partition_dbs,
+	struct weir_lmdb_options options = {.dbs = weir_partition_dbs,
 					    .create = true,
 					    .map_bytes = store->options.max_bytes};
 	struct weir_meta_held held = {0};

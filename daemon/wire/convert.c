@@ -148,6 +148,90 @@ int weir_convert_flow_get(const Weir__Wire__Flow *m, struct weir_flow *flow)
 	return 0;
 }
 
+static void side_put(Weir__Wire__PairSide *message, const struct weir_pair_side *side)
+{
+	weir__wire__pair_side__init(message);
+	message->records = side->records;
+	message->packets = side->packets;
+	message->bytes = side->bytes;
+	message->start_ns = side->start_ns;
+	message->end_ns = side->end_ns;
+	message->retransmitted = side->retransmitted;
+	message->out_of_order = side->out_of_order;
+	message->fragments = side->fragments;
+	message->tcp_flags = side->tcp_flags;
+	message->min_ttl = side->min_ttl;
+	message->end_reason = side->end_reason;
+}
+
+void weir_convert_pair_put(Weir__Wire__Pair *message, Weir__Wire__PairSide sides[2],
+			   const struct weir_pair *pair)
+{
+	weir__wire__pair__init(message);
+	message->src = address_put(pair->src_addr, pair->ip_version);
+	message->dst = address_put(pair->dst_addr, pair->ip_version);
+	message->src_port = pair->src_port;
+	message->dst_port = pair->dst_port;
+	message->protocol = pair->protocol;
+	message->initiator_seen = pair->initiator_seen;
+	message->start_ns = pair->start_ns;
+	message->end_ns = pair->end_ns;
+	side_put(&sides[0], &pair->forward);
+	side_put(&sides[1], &pair->reverse);
+	message->forward = &sides[0];
+	message->reverse = &sides[1];
+	message->server_rtt_ns = pair->server_rtt_ns;
+	message->client_rtt_ns = pair->client_rtt_ns;
+	message->rtt_ns = pair->rtt_ns;
+	message->response_ns = pair->response_ns;
+}
+
+/* An absent side is one in which nothing was seen. */
+static int side_get(const Weir__Wire__PairSide *m, struct weir_pair_side *side)
+{
+	if (!m)
+		return 0;
+	if (m->tcp_flags > UINT16_MAX || m->min_ttl > UINT8_MAX || m->end_reason > UINT8_MAX)
+		return -EBADMSG;
+	side->records = m->records;
+	side->packets = m->packets;
+	side->bytes = m->bytes;
+	side->start_ns = m->start_ns;
+	side->end_ns = m->end_ns;
+	side->retransmitted = m->retransmitted;
+	side->out_of_order = m->out_of_order;
+	side->fragments = m->fragments;
+	side->tcp_flags = (uint16_t)m->tcp_flags;
+	side->min_ttl = (uint8_t)m->min_ttl;
+	side->end_reason = (uint8_t)m->end_reason;
+	return 0;
+}
+
+int weir_convert_pair_get(const Weir__Wire__Pair *m, struct weir_pair *pair)
+{
+	int src, dst;
+
+	memset(pair, 0, sizeof(*pair));
+	src = address_get(&m->src, pair->src_addr);
+	dst = address_get(&m->dst, pair->dst_addr);
+	if (src < 0 || src != dst || m->src_port > UINT16_MAX || m->dst_port > UINT16_MAX ||
+	    m->protocol > UINT8_MAX || side_get(m->forward, &pair->forward) ||
+	    side_get(m->reverse, &pair->reverse))
+		return -EBADMSG;
+	pair->ip_version = (uint8_t)src;
+	pair->src_port = (uint16_t)m->src_port;
+	pair->dst_port = (uint16_t)m->dst_port;
+	pair->protocol = (uint8_t)m->protocol;
+	pair->initiator_seen = m->initiator_seen;
+	pair->start_ns = m->start_ns;
+	pair->end_ns = m->end_ns;
+	pair->server_rtt_ns = m->server_rtt_ns;
+	pair->client_rtt_ns = m->client_rtt_ns;
+	pair->rtt_ns = m->rtt_ns;
+	pair->response_ns = m->response_ns;
+	return 0;
+}
+
 void *weir_convert_copy(const ProtobufCMessage *message)
 {
 	size_t bytes = protobuf_c_message_get_packed_size(message);

@@ -4,6 +4,7 @@
 #define WEIR_WIRE_CONVERT_H
 
 #include "daemon/common/flow.h"
+#include "daemon/query/query.h"
 #include "weir.pb-c.h"
 
 /* Into a message the caller owns (it is initialised here). */
@@ -15,6 +16,12 @@ struct weir_totals weir_convert_totals_get(const Weir__Wire__Totals *message);
 void weir_convert_flow_put(Weir__Wire__Flow *message, const struct weir_flow *flow);
 /* -EBADMSG: an address or a number cannot be one. */
 int weir_convert_flow_get(const Weir__Wire__Flow *message, struct weir_flow *flow);
+
+/* @message and @sides (forward, reverse) point into @pair afterwards; the node is left empty. */
+void weir_convert_pair_put(Weir__Wire__Pair *message, Weir__Wire__PairSide sides[2],
+			   const struct weir_pair *pair);
+/* -EBADMSG as above. */
+int weir_convert_pair_get(const Weir__Wire__Pair *message, struct weir_pair *pair);
 
 /* A deep copy with malloc, free with protobuf_c_message_free_unpacked(copy, NULL); NULL: no memory. */
 void *weir_convert_copy(const ProtobufCMessage *message);

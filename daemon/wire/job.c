@@ -28,7 +28,8 @@ struct weir_job {
 	struct weir_channel *channel; /* loop only; NULL: gone */
 	Weir__Wire__Ask *ask;
 	pthread_t thread;
-	atomic_bool cancel;
+	atomic_bool cancel, timed_out;
+	struct event *limit; /* armed by the thread, runs in the loop */
 	pthread_mutex_t mutex;
 	pthread_cond_t room;
 	struct evbuffer *queue; /* mutex */
@@ -37,6 +38,7 @@ struct weir_job {
 };
 
 struct weir_jobs {
+	struct event_base *base;
 	struct weir_job *first;
 	unsigned count;
 	struct event *wake;
@@ -86,6 +88,17 @@ int weir_job_part(struct weir_job *job, Weir__Wire__Part *part)
 	return enqueue(job, &frame, false);
 }
 
+void weir_job_offer(struct weir_job *job, Weir__Wire__Part *part)
+{
+	bool waits;
+
+	pthread_mutex_lock(&job->mutex);
+	waits = evbuffer_get_length(job->queue) != 0;
+	pthread_mutex_unlock(&job->mutex);
+	if (!waits) /* and nobody else adds to it */
+		weir_job_part(job, part);
+}
+
 void weir_job_end(struct weir_job *job, Weir__Wire__End *end)
 {
 	Weir__Wire__Frame frame = WEIR__WIRE__FRAME__INIT;
@@ -116,6 +129,20 @@ const atomic_bool *weir_job_cancelled(const struct weir_job *job)
 	return &job->cancel;
 }
 
+void weir_job_limit(struct weir_job *job, uint64_t limit_ns)
+{
+	struct timeval limit = {(time_t)(limit_ns / 1000000000),
+				(suseconds_t)(limit_ns % 1000000000 / 1000)};
+
+	if (limit_ns && event_add(job->limit, &limit) < 0)
+		weir_log_warn("a query runs without its time limit: no timer");
+}
+
+bool weir_job_timed_out(const struct weir_job *job)
+{
+	return atomic_load(&job->timed_out);
+}
+
 static void *run(void *arg)
 {
 	struct weir_job *job = arg;
@@ -141,6 +168,8 @@ static void free_job(struct weir_job *job)
 {
 	if (job->ask)
 		weir__wire__ask__free_unpacked(job->ask, NULL);
+	if (job->limit)
+		event_free(job->limit);
 	if (job->queue)
 		evbuffer_free(job->queue);
 	pthread_cond_destroy(&job->room);
@@ -154,6 +183,14 @@ static void cancel(struct weir_job *job)
 	atomic_store(&job->cancel, true);
 	pthread_cond_signal(&job->room);
 	pthread_mutex_unlock(&job->mutex);
+}
+
+static void on_limit(evutil_socket_t fd, short what, void *arg)
+{
+	struct weir_job *job = arg;
+
+	atomic_store(&job->timed_out, true);
+	cancel(job);
 }
 
 /* Move what is queued to the channel; true when the job is over. */
@@ -206,6 +243,7 @@ int weir_jobs_new(struct event_base *base, weir_job_run *job_run, void *arg, str
 
 	if (!jobs)
 		return -ENOMEM;
+	jobs->base = base;
 	jobs->run = job_run;
 	jobs->arg = arg;
 	jobs->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -275,7 +313,8 @@ void weir_jobs_start(struct weir_jobs *jobs, struct weir_channel *channel,
 	pthread_cond_init(&job->room, NULL);
 	job->ask = weir_convert_copy(&ask->base);
 	job->queue = evbuffer_new();
-	if (!job->ask || !job->queue || pthread_create(&job->thread, NULL, run, job)) {
+	job->limit = evtimer_new(jobs->base, on_limit, job);
+	if (!job->ask || !job->queue || !job->limit || pthread_create(&job->thread, NULL, run, job)) {
 		refuse(channel, ask->id, -ENOMEM, "no memory for a query thread");
 		free_job(job);
 		return;

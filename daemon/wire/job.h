@@ -42,10 +42,16 @@ void weir_jobs_drained(struct weir_jobs *jobs, struct weir_channel *channel);
 
 /* Send @part (its id is set here). Waits while the queue is full. -ECANCELED, -EMSGSIZE, -ENOMEM. */
 int weir_job_part(struct weir_job *job, Weir__Wire__Part *part);
+/* The same for what may be dropped: it is, if anything before it still waits. Never waits. */
+void weir_job_offer(struct weir_job *job, Weir__Wire__Part *part);
 void weir_job_end(struct weir_job *job, Weir__Wire__End *end);
 /* An End that says only what went wrong; @at as in End.error_at. */
 void weir_job_fail(struct weir_job *job, int status, size_t at, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
+/* Cancel the job when it is not over after @limit_ns from now; 0: let it run. */
+void weir_job_limit(struct weir_job *job, uint64_t limit_ns);
+/* It was cancelled by that limit. */
+bool weir_job_timed_out(const struct weir_job *job);
 const atomic_bool *weir_job_cancelled(const struct weir_job *job);
 
 #endif

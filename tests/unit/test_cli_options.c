@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "daemon/cli/json.h"
@@ -13,9 +14,10 @@ static int nothing(const struct weir_cli_options *o)
 	return 0;
 }
 
-static const struct weir_cli_verb query = {"query",	  nothing, "s", "[FILTER]",
-					   "jcnftboxNMS", NULL,	   true};
-static const struct weir_cli_verb bare = {"bare", nothing, "s", "", "jv", NULL, false};
+static const struct weir_cli_verb query = {"query", nothing, "s", "[FILTER]",
+					   "jcnftbUKLIoAEFXxNMS", NULL, true, true};
+static const struct weir_cli_verb sums = {"sums", nothing, "s", "[FILTER]", "jcF", NULL, true, false};
+static const struct weir_cli_verb bare = {"bare", nothing, "s", "", "jv", NULL, false, false};
 
 /* Words separated by blanks, as a shell would split them. */
 static int parse(const struct weir_cli_verb *verb, const char *line, struct weir_cli_options *o)
@@ -42,8 +44,19 @@ START_TEST(taken)
 	ck_assert(o.exact && o.limit_given && !o.json);
 	ck_assert_int_eq(o.target, WEIR_TARGET_MASTER);
 	ck_assert_str_eq(o.socket, "/tmp/s");
-	ck_assert_int_eq(o.order, WEIR_BY_FLOWS);
+	ck_assert_str_eq(o.order, "flows");
 	ck_assert_ptr_nonnull(o.filter);
+	weir_cli_options_free(&o);
+	ck_assert_int_eq(parse(&query, "query --sum bytes,packets --distinct dst --max rtt --distinct "
+				       "dst,dport --every 5m --ascending --explain", &o), 0);
+	ck_assert_uint_eq(o.figures, 4);
+	ck_assert_str_eq(o.figure[0].kind, "sum");
+	ck_assert_str_eq(o.figure[0].words, "bytes,packets");
+	ck_assert_str_eq(o.figure[3].kind, "distinct");
+	ck_assert_str_eq(o.figure[3].words, "dst,dport");
+	ck_assert_str_eq(o.every, "5m");
+	ck_assert_uint_eq(o.every_ns, 300000000000);
+	ck_assert(o.ascending && o.explain);
 	weir_cli_options_free(&o);
 	ck_assert_int_eq(parse(&query, "query --node --socket /x --from @5 --to @6", &o), 0);
 	ck_assert_int_eq(o.target, WEIR_TARGET_NODE);
@@ -66,8 +79,11 @@ START_TEST(refused)
 		"query -q",	      "query --json --csv",
 		"query --json=yes",   "query --node --master",
 		"query --from 5x",    "query --from @6 --to @6",
-		"query --order size", "query port x",
-		"query tcp udp",
+		"query --order",      "query port x",
+		"query tcp udp",      "query --output xml",
+		"query --every 0",    "query --every soon",
+		"query --csv --output json",
+		"query --sum a --sum b --sum c --sum d --sum e --sum f --sum g --sum h --sum i",
 	};
 	struct weir_cli_options o;
 
@@ -75,10 +91,90 @@ START_TEST(refused)
 		ck_assert_msg(parse(&query, lines[i], &o) == -EINVAL, "%s", lines[i]);
 		weir_cli_options_free(&o);
 	}
+	ck_assert_int_eq(parse(&sums, "sums --output nfdump", &o), -EINVAL);
+	weir_cli_options_free(&o);
 	ck_assert_int_eq(parse(&bare, "bare word", &o), -EINVAL);
 	weir_cli_options_free(&o);
 	ck_assert_int_eq(parse(&bare, "bare --limit 1", &o), -EINVAL);
 	weir_cli_options_free(&o);
+}
+END_TEST
+
+START_TEST(outputs)
+{
+	static const struct {
+		const char *line;
+		enum weir_cli_output output;
+		bool json, csv;
+	} cases[] = {
+		{"query", WEIR_OUTPUT_TABLE, false, false},
+		{"query --output table", WEIR_OUTPUT_TABLE, false, false},
+		{"query -j", WEIR_OUTPUT_JSON, true, false},
+		{"query --json --output json", WEIR_OUTPUT_JSON, true, false},
+		{"query --output JSONL", WEIR_OUTPUT_JSON_LINES, true, false},
+		{"query --csv", WEIR_OUTPUT_CSV, false, true},
+		{"query --output nfdump", WEIR_OUTPUT_NFDUMP, false, false},
+	};
+	struct weir_cli_options o;
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		ck_assert_msg(parse(&query, cases[i].line, &o) == 0, "%s", cases[i].line);
+		ck_assert_int_eq(o.output, cases[i].output);
+		ck_assert_int_eq(o.json, cases[i].json);
+		ck_assert_int_eq(o.csv, cases[i].csv);
+		weir_cli_options_free(&o);
+	}
+}
+END_TEST
+
+/* What is written to stderr while @line is parsed. */
+static const char *complaint(const char *line)
+{
+	static char text[512];
+	struct weir_cli_options o;
+	FILE *out = tmpfile();
+	int saved = dup(STDERR_FILENO);
+	size_t bytes;
+
+	dup2(fileno(out), STDERR_FILENO);
+	ck_assert_int_eq(parse(&query, line, &o), -EINVAL);
+	weir_cli_options_free(&o);
+	dup2(saved, STDERR_FILENO);
+	close(saved);
+	rewind(out);
+	bytes = fread(text, 1, sizeof(text) - 1, out);
+	text[bytes] = '\0';
+	fclose(out);
+	return text;
+}
+
+START_TEST(suggestions)
+{
+	ck_assert_ptr_nonnull(strstr(complaint("query --limt 5"), "did you mean --limit?"));
+	ck_assert_ptr_nonnull(strstr(complaint("query --disinct dst"), "did you mean --distinct?"));
+	ck_assert_ptr_nonnull(strstr(complaint("query --colour"), "see weir query --help"));
+	/* The caret stands under the word at fault. */
+	ck_assert_ptr_nonnull(strstr(complaint("query src prot 80"), "  src prot 80\n      ^\n"));
+}
+END_TEST
+
+/* One moment in each form, in a zone that is not UTC. */
+START_TEST(times)
+{
+	char text[48];
+
+	setenv("TZ", "EST5", 1); /* POSIX: five hours behind, no summer time */
+	tzset();
+	ck_assert_str_eq(weir_cli_time_local(1795617185292006006, 3, text, sizeof(text)),
+			 "2026-11-25 09:33:05.292");
+	ck_assert_str_eq(weir_cli_time_local(1795617185292006006, 0, text, sizeof(text)),
+			 "2026-11-25 09:33:05");
+	ck_assert_str_eq(weir_cli_time_exact(1795617185292006006, text, sizeof(text)),
+			 "2026-11-25T14:33:05.292006006Z");
+	ck_assert_str_eq(weir_cli_show_duration(1234567, false, text, sizeof(text)), "1.23ms");
+	ck_assert_str_eq(weir_cli_show_duration(45678901, false, text, sizeof(text)), "45.6ms");
+	ck_assert_str_eq(weir_cli_show_duration(850000, false, text, sizeof(text)), "850us");
+	ck_assert_str_eq(weir_cli_show_duration(1234567, true, text, sizeof(text)), "1234567");
 }
 END_TEST
 
@@ -149,6 +245,9 @@ int main(void)
 
 	tcase_add_test(tcase, taken);
 	tcase_add_test(tcase, refused);
+	tcase_add_test(tcase, outputs);
+	tcase_add_test(tcase, suggestions);
+	tcase_add_test(tcase, times);
 	tcase_add_test(tcase, table);
 	tcase_add_test(tcase, said);
 	tcase_add_test(tcase, icmp_of_type_and_code_zero);

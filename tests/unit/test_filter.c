@@ -101,7 +101,7 @@ START_TEST(tcp_flow)
 					  "packets < 2k",
 					  "packets 1000-2000",
 					  "duration > 9s",
-					  "duration = 10",
+					  "duration = 10s",
 					  "duration < 1m",
 					  "duration <= 10000ms",
 					  "in if 3",
@@ -240,7 +240,7 @@ static void refuses(const char *text, size_t at, const char *sentence)
 
 START_TEST(errors)
 {
-	refuses("src port htp", 9, "expected a port, 0 to 65535, not \"htp\"");
+	refuses("src port htp", 9, "expected a port, 0 to 65535, not \"htp\"; did you mean \"http\"?");
 	refuses("port 65536", 5, "expected a port, 0 to 65535, not \"65536\"");
 	refuses("port 9-5", 5, "the range \"9-5\" is upside down");
 	refuses("port", 4, "the filter ends where a port, 0 to 65535 should follow");
@@ -260,9 +260,9 @@ START_TEST(errors)
 		"\"net\" takes ADDRESS/LENGTH; write \"host 10.0.0.1\" for one address");
 	refuses("host 10.0.0.256", 5,
 		"expected an address (such as 10.0.0.1, 2001:db8::1), not \"10.0.0.256\"");
-	refuses("src", 3, "the filter ends where host, net, port or an address should follow");
+	refuses("src", 3, "the filter ends where host, net, port, mac or an address should follow");
 	refuses("src and port 5", 8, "expected \"dst\", not \"port\"");
-	refuses("flags SX", 6, "expected TCP flags (letters of FSRPAUECN), not \"SX\"");
+	refuses("flags SZ", 6, "expected TCP flags (letters of FSRPAUECN), not \"SZ\"");
 	refuses("flags 0", 6, "expected TCP flags (letters of FSRPAUECN), not \"0\"");
 	refuses("proto nope", 6,
 		"expected a protocol (tcp, udp, icmp, ... or 0 to 255), not \"nope\"");
@@ -270,8 +270,7 @@ START_TEST(errors)
 	refuses("bytes > 99999999999g", 8,
 		"expected a number of bytes (such as 1500, 64k, 1m), not \"99999999999g\"");
 	refuses("vlan 4096", 5, "expected a VLAN number, 0 to 4095, not \"4096\"");
-	refuses("in eth0", 3, "expected \"if\" and an interface index, not \"eth0\"");
-	refuses("in if eth0", 6, "expected an interface index (see ip link), not \"eth0\"");
+	refuses("in eth0", 3, "expected \"if\" and an interface, not \"eth0\"");
 	refuses("tcp & udp", 4, "expected \"and\" or \"or\", not \"&\"");
 	refuses("tcp \x01", 4, "expected \"and\" or \"or\", not the character 0x01");
 	refuses("\xff", 0,

@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "daemon/common/log.h"
+#include "daemon/store/survey.h"
+
+static bool kind_of(const char *name, enum weir_survey_kind *kind)
+{
+	if (!strcmp(name, "state"))
+		*kind = WEIR_SURVEY_STATE;
+	else if (!strcmp(name, "rollups"))
+		*kind = WEIR_SURVEY_ROLLUPS;
+	else if (weir_newest_is_name(name))
+		*kind = WEIR_SURVEY_PARTITION;
+	else
+		return false;
+	return true;
+}
+
+static int in_order(const void *a, const void *b)
+{
+	const struct weir_survey_part *left = a, *right = b;
+
+	if (left->kind != right->kind)
+		return left->kind < right->kind ? -1 : 1;
+	return strcmp(left->name, right->name);
+}
+
+static int add(struct weir_survey *survey, const char *name, enum weir_survey_kind kind)
+{
+	struct weir_survey_part *grown =
+		reallocarray(survey->parts, survey->count + 1, sizeof(*grown));
+	struct weir_survey_part *part;
+	struct stat status;
+	char *file;
+
+	if (!grown)
+		return -ENOMEM;
+	survey->parts = grown;
+	part = &grown[survey->count];
+	*part = (struct weir_survey_part){.kind = kind};
+	snprintf(part->name, sizeof(part->name), "%.*s", WEIR_SURVEY_NAME - 1, name);
+	part->path = weir_folder_path(survey->dir, name);
+	if (!part->path)
+		return -ENOMEM;
+	survey->count++;
+	file = weir_folder_path(part->path, "data.mdb");
+	if (!file)
+		return -ENOMEM;
+	if (!stat(file, &status))
+		part->disk_bytes = (uint64_t)status.st_blocks * 512;
+	free(file);
+	return 0;
+}
+
+static int list(struct weir_survey *survey)
+{
+	DIR *folder = opendir(survey->dir);
+	enum weir_survey_kind kind;
+	struct dirent *entry;
+	int ret = 0;
+
+	if (!folder) {
+		ret = -errno;
+		if (ret == -ENOENT)
+			weir_log_error("%s: there is no weir store here", survey->dir);
+		else
+			weir_log_error("%s: %s", survey->dir, strerror(errno));
+		return ret;
+	}
+	while (!ret && (entry = readdir(folder)))
+		if (kind_of(entry->d_name, &kind))
+			ret = add(survey, entry->d_name, kind);
+	closedir(folder);
+	if (!ret && !survey->count) {
+		weir_log_error("%s: there is no weir store here", survey->dir);
+		ret = -ENOENT;
+	}
+	return ret;
+}
+
+int weir_survey_make(const char *dir, struct weir_survey **survey)
+{
+	struct weir_survey *new = calloc(1, sizeof(*new));
+	int ret = -ENOMEM;
+
+	if (!new)
+		return -ENOMEM;
+	new->dir = strdup(dir);
+	if (new->dir)
+		ret = list(new);
+	if (ret) {
+		weir_survey_free(new);
+		return ret;
+	}
+	qsort(new->parts, new->count, sizeof(*new->parts), in_order);
+	*survey = new;
+	return 0;
+}
+
+void weir_survey_free(struct weir_survey *survey)
+{
+	if (!survey)
+		return;
+	for (unsigned i = 0; i < survey->count; i++)
+		free(survey->parts[i].path);
+	free(survey->parts);
+	free(survey->dir);
+	free(survey);
+}
+
+int weir_survey_open(const char *path, struct weir_lmdb **lmdb)
+{
+	struct weir_lmdb_options options = {.dbs = weir_partition_dbs, .read_only = true};
+
+	return weir_lmdb_open(path, &options, lmdb);
+}
+
+int weir_survey_read(struct weir_lmdb_txn *txn, const char *path, struct weir_survey_meta *meta)
+{
+	int ret = weir_meta_check_format(txn, WEIR_DB_META, path);
+
+	memset(meta, 0, sizeof(*meta));
+	if (!ret)
+		ret = weir_meta_get_state(txn, &meta->state);
+	if (!ret)
+		ret = weir_meta_get(txn, WEIR_DB_META, "held", &meta->held, sizeof(meta->held));
+	if (ret)
+		return ret == -ENOENT ? -EBADMSG : ret;
+	ret = weir_meta_get(txn, WEIR_DB_META, "base", &meta->base, sizeof(meta->base));
+	meta->has_base = !ret;
+	if (!ret || ret == -ENOENT)
+		ret = weir_meta_get(txn, WEIR_DB_META, "damaged", &meta->damaged,
+				    sizeof(meta->damaged));
+	return ret == -ENOENT ? 0 : ret;
+}
+
+int weir_survey_writer(const char *dir, int *pid)
+{
+	char *path = weir_folder_path(dir, "lock"), text[16] = "";
+	int fd, ret = 0;
+
+	*pid = 0;
+	if (!path)
+		return -ENOMEM;
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	free(path);
+	if (fd < 0)
+		return errno == ENOENT ? 0 : -errno;
+	/* Shared: two that ask are not in each other's way, but a writer is. */
+	if (flock(fd, LOCK_SH | LOCK_NB)) {
+		ret = errno == EWOULDBLOCK ? 0 : -errno;
+		if (!ret && pread(fd, text, sizeof(text) - 1, 0) > 0)
+			*pid = atoi(text);
+		if (!ret && *pid <= 0)
+			*pid = -1; /* there is one, unknown */
+	}
+	close(fd);
+	return ret;
+}
