@@ -174,8 +174,11 @@ static int attach(struct import *i)
 
 	if (ret)
 		return fail(i, ret, "%s: %s", i->options->into, strerror(-ret));
-	if (p->instance == i->origin.instance && p->ended)
-		return fail(i, -EEXIST, "%s: was imported before; nothing was added", i->options->file);
+	if (p->instance == i->origin.instance && p->ended) {
+		i->result->before = p->received.flows;
+		return fail(i, -EEXIST, "%s: its content was imported before; nothing was added",
+			    i->options->file);
+	}
 	if (p->instance == i->origin.instance) {
 		i->done = p->seq;
 		i->result->before = p->received.flows;
@@ -224,6 +227,17 @@ static int open_store(struct import *i)
 	return ret ? fail(i, ret, "%s: cannot be opened: %s", i->options->into, strerror(-ret)) : 0;
 }
 
+static int list_as_done(const struct import *i, int ret)
+{
+	char why[sizeof(i->result->why)];
+	int listed = weir_origin_end(i->options->into, &i->origin, i->position.received.flows, i->result->name,
+				     why, sizeof(why));
+
+	if (listed && !ret)
+		memcpy(i->result->why, why, sizeof(why));
+	return ret ? ret : listed;
+}
+
 static int import_from(struct import *i, int fd)
 {
 	struct stat stat;
@@ -241,12 +255,11 @@ static int import_from(struct import *i, int fd)
 	if (!ret)
 		ret = run(i, fd);
 	weir_store_close(i->store);
-	/* Listed as done after it is: an end in between is found in the store's position. */
 	if (ret && !i->result->added.flows && !i->result->before)
 		weir_origin_forget(i->options->into, &i->origin);
-	if (!ret)
-		ret = weir_origin_end(i->options->into, &i->origin, i->result->counts.flows,
-				      i->result->name, i->result->why, sizeof(i->result->why));
+	/* Listed as done after it is. An end in between is found in the store's position, by the next run. */
+	if (!ret || i->position.ended)
+		ret = list_as_done(i, ret);
 	return ret;
 }
 

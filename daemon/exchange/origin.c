@@ -144,19 +144,22 @@ static int write_list(const char *dir, const char *text)
 	return ret;
 }
 
-static bool is_empty(const char *dir)
+/* Nothing is in it but what belongs to the list, or the list is there. */
+static bool is_ours(const char *dir)
 {
 	DIR *folder = opendir(dir);
 	struct dirent *entry;
-	bool empty = folder;
+	bool empty = folder, listed = false;
 
-	while (folder && (entry = readdir(folder)))
+	while (folder && (entry = readdir(folder))) {
+		listed |= !strcmp(entry->d_name, WEIR_STORE_IMPORTS);
 		if (strcmp(entry->d_name, ".") && strcmp(entry->d_name, "..") &&
 		    strcmp(entry->d_name, WEIR_STORE_IMPORTS ".draft"))
 			empty = false;
+	}
 	if (folder)
 		closedir(folder);
-	return empty;
+	return empty || listed;
 }
 
 /* The line of @id, or NULL. */
@@ -236,7 +239,7 @@ static int open_list(const char *dir, char **list, char *why, size_t why_bytes)
 	*list = read_list(dir);
 	if (!*list)
 		return fail(-EIO, why, why_bytes, dir, "its list of imports cannot be read");
-	if (**list || is_empty(dir))
+	if (is_ours(dir))
 		return 0;
 	free(*list);
 	return fail(-EPERM, why, why_bytes, dir,
