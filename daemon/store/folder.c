@@ -4,7 +4,8 @@
  *
  * An LMDB file that was cut short by a power failure while it was made cannot be
  * told from a damaged one. So an environment is filled under the name
- * "NAME.new", made durable, and then renamed.
+ * "NAME.new", made durable, and then renamed; one to be removed is renamed to
+ * "NAME.old" before its files go one by one.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -72,6 +73,28 @@ int weir_folder_create(struct weir_store *store, const char *name, weir_folder_f
 	return ret;
 }
 
+int weir_folder_remove(const char *dir, const char *name)
+{
+	char *path = weir_folder_path(dir, name), *old = NULL;
+	int ret = -ENOMEM;
+
+	if (path && asprintf(&old, "%s.old", path) >= 0) {
+		ret = rename(path, old) ? -errno : weir_folder_sync(dir);
+		if (!ret)
+			discard(old);
+		free(old);
+	}
+	free(path);
+	return ret;
+}
+
+static bool is_leftover(const char *name)
+{
+	size_t length = strlen(name);
+
+	return length > 4 && (!strcmp(name + length - 4, ".new") || !strcmp(name + length - 4, ".old"));
+}
+
 void weir_folder_clean(const char *dir)
 {
 	DIR *folder = opendir(dir);
@@ -80,10 +103,9 @@ void weir_folder_clean(const char *dir)
 	if (!folder)
 		return;
 	while ((entry = readdir(folder))) {
-		size_t length = strlen(entry->d_name);
 		char *path;
 
-		if (length < 5 || strcmp(entry->d_name + length - 4, ".new"))
+		if (!is_leftover(entry->d_name))
 			continue;
 		path = weir_folder_path(dir, entry->d_name);
 		if (path)

@@ -28,7 +28,7 @@ struct stored {
 };
 
 /* The order of members is the order on disk. */
-_Static_assert(sizeof(struct weir_store_position) == 27 * 8, "append only, u64s only");
+_Static_assert(sizeof(struct weir_store_position) == 32 * 8, "append only, u64s only");
 _Static_assert(offsetof(struct weir_store_summed, hash) == 6 * 8, "append only after the hash");
 _Static_assert(sizeof(struct weir_store_summed) == 6 * 8 + 32, "append only");
 
@@ -134,6 +134,16 @@ int weir_meta_put_format(struct weir_lmdb_txn *txn, unsigned db)
 	struct format format = {MAGIC, WEIR_STORE_FORMAT, WEIR_STORE_FORMAT};
 
 	return weir_meta_put(txn, db, "format", &format, sizeof(format));
+}
+
+int weir_meta_raise_format(struct weir_lmdb_txn *txn, unsigned db)
+{
+	struct format format;
+	int ret = weir_meta_get(txn, db, "format", &format, sizeof(format));
+
+	if (ret || format.version >= WEIR_STORE_FORMAT)
+		return ret;
+	return weir_meta_put_format(txn, db);
 }
 
 int weir_meta_check_format(struct weir_lmdb_txn *txn, unsigned db, const char *path)

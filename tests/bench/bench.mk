@@ -11,7 +11,19 @@ $(BUILD)/san/libbench.a: $(BUILD)/san/tests/bench/flowgen.o
 	@rm -f $@
 	$(AR) rcs $@ $^
 
+<<<<<<< HEAD
 # Flows as a store, a file, or messages: for bench-query, and for tests beside other tools.
 $(BUILD)/bench/flows: $(BUILD)/obj/tests/bench/flows.o $(BUILD)/lib/libbench.a $(BUILD)/lib/libweir.a
 	@mkdir -p $(@D)
 	$(CC) $(WEIR_CFLAGS) -o $@ $^ $(WEIR_LIBS)
+=======
+# Bytes a flow by column, and what making and reading a block costs.
+$(BUILD)/bench/block: $(BUILD)/obj/tests/bench/block.o $(BUILD)/lib/libbench.a $(BUILD)/lib/libweir.a
+	@mkdir -p $(@D)
+	$(CC) $(WEIR_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(WEIR_LIBS)
+
+bench-block: $(BUILD)/bench/block
+	$(BUILD)/bench/block
+
+.PHONY: bench-block
+>>>>>>> main

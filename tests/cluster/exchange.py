@@ -178,7 +178,7 @@ def the_same_after_kills(path):
     assert "imported before" in run(WEIR, "import", path, "--into", into, code=1)
     with open(f"{into}/imports", encoding="utf-8") as f:
         lines = [line.split("\t") for line in f]
-    assert len(lines) == 1 and lines[0][1] == "done" and lines[0][3] == str(5 * COUNT), lines
+    assert len(lines) == 1 and lines[0][1] == "done" and lines[0][3] == str(3 * COUNT), lines
     run(WEIR, "export", f"{folder}/killed.ipfix", "--state", into)
     same("import past kill -9", File(f"{folder}/killed.ipfix").records, File(path).records)
 
@@ -275,7 +275,7 @@ time.tzset()
 try:
     run(FLOWS, "ipfix", f"{folder}/some.ipfix", "5000")
     run(FLOWS, "ipfix", f"{folder}/many.ipfix", str(COUNT))
-    run(FLOWS, "ipfix", f"{folder}/more.ipfix", str(5 * COUNT))
+    run(FLOWS, "ipfix", f"{folder}/more.ipfix", str(3 * COUNT))
     read_by_libfixbuf(f"{folder}/some.ipfix")
     made_by_softflowd()
     damaged(f"{folder}/many.ipfix")
