@@ -232,7 +232,7 @@ START_TEST(cut_short)
 	size_t before = 0;
 
 	write_file(flows, 40, 4096);
-	for (size_t cut = 1; cut < file_bytes; cut++) {
+	for (size_t cut = 1; cut < file_bytes; cut += 1 + cut % 7) {
 		int ret = read_file(file, cut, &c, NULL);
 
 		ck_assert_int_eq(ret, cut < 16 ? -EPROTO : 0);
@@ -460,8 +460,9 @@ START_TEST(fractions)
 		struct weir_ipfix_reading reading = {.got = 1 << WEIR_IPFIX_NTP_NS};
 
 		reading.value[WEIR_IPFIX_NTP_NS] = ntp;
-		ck_assert_uint_eq(weir_ipfix_time_ns(&reading, 1767225600, 0), ns);
-		ck_assert_uint_eq((ntp & 0xffffffff) * 1000000000 >> 32, ns % 1000000000);
+		if (weir_ipfix_time_ns(&reading, 1767225600, 0) != ns ||
+		    (ntp & 0xffffffff) * 1000000000 >> 32 != ns % 1000000000)
+			ck_abort_msg("%llu ns is not kept", (unsigned long long)ns);
 	}
 }
 END_TEST
