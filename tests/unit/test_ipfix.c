@@ -227,11 +227,11 @@ END_TEST
 /* A file cut anywhere: all that was whole is read, nothing else, and that it is cut is said. */
 START_TEST(cut_short)
 {
-	struct weir_flow *flows = random_flows(11, 40);
+	struct weir_flow *flows = random_flows(11, 20);
 	struct weir_ipfix_counts c;
 	size_t before = 0;
 
-	write_file(flows, 40, 4096);
+	write_file(flows, 20, 4096);
 	for (size_t cut = 1; cut < file_bytes; cut += 1 + cut % 7) {
 		int ret = read_file(file, cut, &c, NULL);
 
@@ -243,7 +243,7 @@ START_TEST(cut_short)
 		if (cut != message_bytes_at(0))
 			ck_assert(ret == -EPROTO || (complaints && c.damaged));
 	}
-	ck_assert_uint_ge(before, 39);
+	ck_assert_uint_ge(before, 19);
 	free(flows);
 }
 END_TEST
@@ -455,8 +455,8 @@ END_TEST
 /* Every nanosecond survives, whether a reader rounds to the nearest or down. */
 START_TEST(fractions)
 {
-	for (uint64_t i = 0; i < 1000000; i++) {
-		uint64_t ns = 1767225600000000000ULL + i * 997 + i, ntp = weir_ipfix_time_ntp(ns);
+	for (uint64_t i = 0; i < 100000; i++) {
+		uint64_t ns = 1767225600000000000ULL + i * 9973 + i, ntp = weir_ipfix_time_ntp(ns);
 		struct weir_ipfix_reading reading = {.got = 1 << WEIR_IPFIX_NTP_NS};
 
 		reading.value[WEIR_IPFIX_NTP_NS] = ntp;
