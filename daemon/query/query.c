@@ -21,6 +21,8 @@ static int load_block(void *arg, uint64_t block, const struct weir_flow *flows, 
 
 	if (l->query->cancel && atomic_load_explicit(l->query->cancel, memory_order_relaxed))
 		return -ECANCELED;
+	if (block <= l->query->after_block)
+		return 0;
 	l->result->blocks_read++;
 	l->result->records_read += count;
 	if ((l->count + count) * sizeof(*flows) > l->bound_bytes) {
