@@ -4,7 +4,7 @@
 
 CC ?= gcc
 PACKAGES := libmnl libnl-3.0 libnl-genl-3.0 lmdb libevent libevent_pthreads libcrypto libprotobuf-c \
-	    libxxhash jansson inih
+	    libxxhash libzstd jansson inih
 WEIR_CFLAGS = -std=gnu11 -O2 -g -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes \
 	      -Wmissing-prototypes -Wno-unused-parameter -fno-strict-aliasing -pthread -MMD -MP \
 	      -D_GNU_SOURCE -DWEIR_VERSION='"$(VERSION)"' -I. -I$(BUILD)/gen \
@@ -85,8 +85,13 @@ $(BUILD)/san/libcli.a: $(call parts,$(BUILD)/san,$(CLI_SOURCES))
 	@mkdir -p $(@D)
 	@rm -f $@
 	$(AR) rcs $@ $^
-SAN_ARCHIVES := $(BUILD)/san/libbench.a $(BUILD)/san/libcli.a $(BUILD)/san/libnode.a \
-		$(BUILD)/san/libmaster.a $(BUILD)/san/libweir.a
+# The queries a second time, for tests of the engine.
+$(BUILD)/san/libnaive.a: $(patsubst %,$(BUILD)/san/tests/unit/%.o,naive naive_pairs random_query)
+	@mkdir -p $(@D)
+	@rm -f $@
+	$(AR) rcs $@ $^
+SAN_ARCHIVES := $(BUILD)/san/libnaive.a $(BUILD)/san/libbench.a $(BUILD)/san/libcli.a \
+		$(BUILD)/san/libnode.a $(BUILD)/san/libmaster.a $(BUILD)/san/libweir.a
 
 # The module's pure parts, built in user space with tests/kshim/ for the kernel's headers.
 KMOD_OBJECTS := $(patsubst %,$(BUILD)/san/kmod/%.o,dissect cache log ledger)

@@ -40,6 +40,7 @@ struct top {
 	struct weir_aggregate **leg; /* what each node sent so far */
 	int *fault;		     /* by leg: its answer makes no sense */
 	size_t legs;
+	struct weir_reply_progress progress;
 	bool uncounted; /* something is missing of which not even bounds are known */
 	/* of the summaries used */
 	uint64_t lacking; /* segments without this dimension */
@@ -169,9 +170,7 @@ static int renew_bounds(struct top *top)
 	top->oldest_end_ns = 0;
 	top->newest_end_ns = 0;
 	memset(&top->summed, 0, sizeof(top->summed));
-	free(top->ending.missing);
-	free(top->ending.note);
-	memset(&top->ending, 0, sizeof(top->ending));
+	weir_ending_drop(&top->ending);
 	return weir_bounds_new(top->fields.key_bytes, WEIR_REPLY_GROUPS_MAX, &top->bounds);
 }
 
@@ -286,8 +285,11 @@ static int take_line(struct top *top, size_t leg, const Weir__Wire__Line *line)
 static int take_part(void *arg, size_t leg, const char *name, Weir__Wire__Part *part)
 {
 	struct top *top = arg;
-	int result = make_leg(top, leg);
+	int result;
 
+	if (weir_reply_progress_take(&top->progress, leg, part))
+		return 0;
+	result = make_leg(top, leg);
 	if (result || !part->top || top->fault[leg])
 		return result;
 	for (size_t i = 0; i < part->top->n_lines && !result; i++)
@@ -335,6 +337,7 @@ static int merge_answered(struct top *top, const struct weir_legs *legs)
 		weir_totals_add(&top->ending.matched, &legs->leg[i].matched);
 		top->ending.blocks_read += legs->leg[i].blocks_read;
 		weir_ending_damaged(&top->ending, &legs->leg[i]);
+		weir_ending_explain(&top->ending, &legs->leg[i]);
 		if (legs->leg[i].blocks_damaged)
 			top->uncounted = true;
 		if (i < top->legs && top->leg[i])
@@ -462,6 +465,7 @@ static int ask_nodes(struct top *top)
 
 static int prepare(struct top *top)
 {
+	char title[WEIR_FIELDS_TEXT_MAX];
 	const char *word = "";
 
 	if (weir_fields_parse(top->ask->fields, &top->fields, &word) < 0) {
@@ -473,7 +477,7 @@ static int prepare(struct top *top)
 		size_t used = strlen(top->words);
 
 		snprintf(top->words + used, sizeof(top->words) - used, "%s%s", i ? "," : "",
-			 weir_fields_word(&top->fields, i));
+			 weir_fields_title(&top->fields, i, title, sizeof(title)));
 	}
 	return 0;
 }
@@ -485,13 +489,13 @@ static void free_top(struct top *top)
 	free(top->leg);
 	free(top->fault);
 	weir_bounds_free(top->bounds);
-	free(top->ending.missing);
-	free(top->ending.note);
+	weir_reply_progress_free(&top->progress);
+	weir_ending_drop(&top->ending);
 }
 
 void weir_reply_top(struct weir_job *job, const Weir__Wire__Ask *ask, struct weir_master *master)
 {
-	struct top top = {.master = master, .job = job, .ask = ask};
+	struct top top = {.master = master, .job = job, .ask = ask, .progress.job = job};
 	int result = 0;
 
 	if (prepare(&top))

@@ -85,7 +85,7 @@ static bool compile(struct weir_answer *answer, struct weir_filter **filter)
 	if (!result)
 		result = weir_filter_bind(*filter, answer->names, error, sizeof(error), &at);
 	if (result == -EINVAL)
-		weir_job_fail(answer->job, result, at, "%s", error);
+		weir_job_fail_filter(answer->job, at, error);
 	else if (result)
 		weir_job_fail(answer->job, result, 0, "%s", strerror(-result));
 	answer->query.filter = *filter;

@@ -20,6 +20,12 @@ static inline bool weir_budget_take(struct weir_budget *budget, uint64_t bytes)
 	return true;
 }
 
+/* What is needed to make any progress is taken in any case. */
+static inline void weir_budget_insist(struct weir_budget *budget, uint64_t bytes)
+{
+	budget->used_bytes += bytes;
+}
+
 static inline void weir_budget_give(struct weir_budget *budget, uint64_t bytes)
 {
 	budget->used_bytes -= bytes;

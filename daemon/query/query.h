@@ -78,7 +78,7 @@ struct weir_query {
 struct weir_query_result {
 	struct weir_totals matched; /* all that matched, shown or not */
 	uint64_t blocks_planned; /* may hold flows of that time */
-	uint64_t blocks_read; /* of them: columns were decoded */
+	uint64_t blocks_read; /* of them: columns were decoded, and all is well with them */
 	uint64_t blocks_skipped; /* the block's index said that none can match */
 	uint64_t blocks_damaged; /* cannot be read; their records are missing in the answer */
 	uint64_t blocks_gone; /* removed by retention meanwhile */
@@ -100,7 +100,8 @@ enum weir_list_order {
 	WEIR_LIST_BY_END, /* by time: the end of the flow, then its start */
 	WEIR_LIST_BY_QUANTITY, /* then by time as above, newest first */
 	/* As found: newest block first, by end (newest first) within the block. Needs no memory
-	 * for all of them and begins at once: for export and pipes. */
+	 * for all of them and begins at once: for export and pipes. A limit ends the query
+	 * early; what matched is then what it saw. */
 	WEIR_LIST_AS_FOUND,
 };
 

@@ -36,6 +36,8 @@ enum {
 	WEIR_STORE_PARTITION_NAME = 14, /* "20261123", "20261123.0001" */
 };
 
+struct weir_block_writer;
+
 enum weir_partition_db {
 	WEIR_DB_META,
 	WEIR_DB_BLOCKS, /* number -> block */
@@ -59,6 +61,7 @@ struct weir_store {
 	struct weir_store_identity identity;
 	int lock_fd; /* flock'ed; -1: read only */
 	struct weir_lmdb *state;
+	struct weir_block_writer *block_writer; /* of the writing thread; NULL: not needed yet */
 	struct weir_lmdb *rollups; /* NULL: not there, or damaged */
 	_Atomic uint64_t dropped; /* segments 1..dropped are gone */
 	pthread_mutex_t lock;

@@ -26,6 +26,7 @@
 #include <unistd.h>
 
 #include "daemon/common/log.h"
+#include "daemon/store/block.h"
 #include "daemon/store/internal.h"
 
 static const uint64_t map_bytes_default = 1ULL << 40;
@@ -121,6 +122,7 @@ void weir_store_close(struct weir_store *store)
 	weir_partition_unload(store);
 	weir_lmdb_close(store->rollups);
 	weir_lmdb_close(store->state);
+	weir_block_writer_free(store->block_writer);
 	if (store->lock_fd >= 0)
 		close(store->lock_fd);
 	pthread_cond_destroy(&store->released);

@@ -112,7 +112,7 @@ int weir_store_begin_reserved(struct weir_store *store, uint64_t now_ns,
 			      struct weir_store_txn **txn);
 /* Whether @bytes are free above min_free_bytes. */
 bool weir_store_has_room(const struct weir_store *store, uint64_t bytes);
-/* Append @count records as one block (1 .. 65536). */
+/* Append @count records as one block (1 .. 65536). They come back in another order. */
 int weir_store_put_block(struct weir_store_txn *txn, const struct weir_flow *flows, size_t count);
 int weir_store_put_position(struct weir_store_txn *txn, const struct weir_store_position *position);
 /* Append segment @summed->seq with its encoded @body, and @summed itself. */

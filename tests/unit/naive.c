@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon/query/naive.h"
+#include "tests/unit/naive.h"
 
 static bool selects(const struct weir_query *query, const struct weir_flow *flow)
 {

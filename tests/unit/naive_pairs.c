@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon/query/naive.h"
+#include "tests/unit/naive.h"
 
 enum {
 	TCP_SYN = 0x02,
@@ -112,7 +112,9 @@ static int order_halves(const void *x, const void *y)
 		order = order_numbers(a->flow.payload_ns, b->flow.payload_ns);
 	if (!order)
 		order = order_numbers(a->flow.tcp_flags, b->flow.tcp_flags);
-	return order ? order : order_numbers(a->flow.end_reason, b->flow.end_reason);
+	if (!order)
+		order = order_numbers(a->flow.end_reason, b->flow.end_reason);
+	return order ? order : order_numbers(a->flow.src_port, b->flow.src_port);
 }
 
 static void add(struct weir_pair_side *side, const struct weir_flow *flow)

@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: GPL-2.0
+/* columns.c - the columns of one block, decoded when they are wanted. */
+#include "daemon/query/columns.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/common/clock.h"
+
+enum {
+	CODES_MAX = 65536,
+};
+
+int weir_columns_new(struct weir_store *store, struct weir_query_result *figures,
+		     struct weir_columns **columns)
+{
+	struct weir_columns *c = calloc(1, sizeof(*c));
+	int ret;
+
+	if (!c)
+		return -ENOMEM;
+	c->figures = figures;
+	ret = weir_store_view_new(store, &c->view);
+	if (ret) {
+		free(c);
+		return ret;
+	}
+	*columns = c;
+	return 0;
+}
+
+void weir_columns_free(struct weir_columns *columns)
+{
+	if (!columns)
+		return;
+	weir_store_view_free(columns->view);
+	for (unsigned i = 0; i < WEIR_COLUMN_END; i++) {
+		free(columns->code_room[i]);
+		free(columns->value_room[i]);
+	}
+	free(columns->seen);
+	free(columns);
+}
+
+int weir_columns_open(struct weir_columns *columns, const struct weir_store_block *block)
+{
+	int ret = weir_store_view_open(columns->view, block);
+
+	columns->loaded = columns->coded = columns->uncoded = 0;
+	columns->swapped = false;
+	columns->count = ret ? 0 : weir_store_view_records(columns->view);
+	return ret;
+}
+
+void weir_columns_close(struct weir_columns *columns)
+{
+	weir_store_view_close(columns->view);
+}
+
+static enum weir_column_id other_end(enum weir_column_id id)
+{
+	switch (id) {
+	case WEIR_COLUMN_SRC_ADDR:
+		return WEIR_COLUMN_DST_ADDR;
+	case WEIR_COLUMN_DST_ADDR:
+		return WEIR_COLUMN_SRC_ADDR;
+	case WEIR_COLUMN_SRC_PORT:
+		return WEIR_COLUMN_DST_PORT;
+	case WEIR_COLUMN_DST_PORT:
+		return WEIR_COLUMN_SRC_PORT;
+	case WEIR_COLUMN_IN_IFINDEX:
+		return WEIR_COLUMN_OUT_IFINDEX;
+	case WEIR_COLUMN_OUT_IFINDEX:
+		return WEIR_COLUMN_IN_IFINDEX;
+	case WEIR_COLUMN_SRC_MAC:
+		return WEIR_COLUMN_DST_MAC;
+	case WEIR_COLUMN_DST_MAC:
+		return WEIR_COLUMN_SRC_MAC;
+	default:
+		return id;
+	}
+}
+
+enum weir_column_id weir_columns_id(const struct weir_columns *columns, enum weir_column_id id)
+{
+	return columns->swapped ? other_end(id) : id;
+}
+
+/* Ids of @set, one after another. */
+static enum weir_column_id next_id(uint64_t *set)
+{
+	enum weir_column_id id = (enum weir_column_id)__builtin_ctzll(*set);
+
+	*set &= *set - 1;
+	return id;
+}
+
+int weir_columns_load(struct weir_columns *columns, uint64_t set)
+{
+	uint64_t began_ns = weir_clock_monotonic_ns();
+
+	while (set) {
+		enum weir_column_id id = weir_columns_id(columns, next_id(&set));
+		int ret;
+
+		if (columns->loaded & WEIR_COLUMN_BIT(id))
+			continue;
+		ret = weir_store_view_column(columns->view, id, &columns->vector[id]);
+		if (ret)
+			return ret;
+		columns->loaded |= WEIR_COLUMN_BIT(id);
+		columns->figures->bytes_read += weir_store_view_column_bytes(columns->view, id);
+	}
+	columns->figures->read_ns += weir_clock_monotonic_ns() - began_ns;
+	return 0;
+}
+
+const struct weir_vector *weir_columns_get(const struct weir_columns *columns,
+					   enum weir_column_id id)
+{
+	return &columns->vector[weir_columns_id(columns, id)];
+}
+
+/* Give each different value of one or two bytes a code, in the order of appearance. */
+static bool make_codes(struct weir_columns *c, enum weir_column_id id)
+{
+	const struct weir_vector *vector = &c->vector[id];
+	struct weir_codes *codes = &c->codes[id];
+	uint16_t *code, *value;
+	uint32_t entries = 0;
+
+	if (!c->code_room[id])
+		c->code_room[id] = malloc(CODES_MAX * sizeof(uint16_t));
+	if (!c->value_room[id])
+		c->value_room[id] = malloc(CODES_MAX * sizeof(uint16_t));
+	if (!c->seen)
+		c->seen = malloc(CODES_MAX * sizeof(uint16_t));
+	if (!c->code_room[id] || !c->value_room[id] || !c->seen)
+		return false;
+	code = c->code_room[id];
+	value = c->value_room[id];
+	/* A value is known if its code's value is itself: seen[] needs no clearing, but for tools'
+	 * sake and determinism it is. */
+	memset(c->seen, 0, CODES_MAX * sizeof(uint16_t));
+	for (uint32_t row = 0; row < vector->count; row++) {
+		uint16_t number = vector->width == 1 ? ((const uint8_t *)vector->values)[row] :
+						       ((const uint16_t *)vector->values)[row];
+		uint32_t at = c->seen[number];
+
+		if (at >= entries || value[at] != number) {
+			at = entries++;
+			c->seen[number] = (uint16_t)at;
+			value[at] = number;
+		}
+		code[row] = (uint16_t)at;
+	}
+	*codes = (struct weir_codes){.codes = code, .entries = entries, .values = value, .width = 2};
+	return true;
+}
+
+const struct weir_codes *weir_columns_codes(struct weir_columns *columns, enum weir_column_id id)
+{
+	const struct weir_vector *vector;
+	uint64_t bit;
+	bool done = true;
+
+	id = weir_columns_id(columns, id);
+	bit = WEIR_COLUMN_BIT(id);
+	if (columns->coded & bit)
+		return &columns->codes[id];
+	if (columns->uncoded & bit)
+		return NULL;
+	vector = &columns->vector[id];
+	if (vector->form == WEIR_VECTOR_DICTIONARY)
+		columns->codes[id] = (struct weir_codes){vector->codes, vector->entries,
+							 vector->values, vector->width};
+	else if (vector->form == WEIR_VECTOR_CONSTANT)
+		columns->codes[id] = (struct weir_codes){NULL, 1, vector->values, vector->width};
+	else
+		done = vector->width <= 2 && make_codes(columns, id);
+	if (done)
+		columns->coded |= bit;
+	else
+		columns->uncoded |= bit;
+	return done ? &columns->codes[id] : NULL;
+}
+
+void weir_columns_gather(const struct weir_columns *columns, uint64_t set, const uint16_t *rows,
+			 uint32_t first, uint32_t count, struct weir_flow *flows)
+{
+	while (set) {
+		enum weir_column_id id = next_id(&set);
+		const struct weir_vector *vector = weir_columns_get(columns, id);
+
+		if (rows)
+			weir_vector_gather(vector, id, rows + first, count, flows);
+		else
+			weir_vector_scatter(vector, id, first, count, flows);
+	}
+}
+
+static uint64_t number_at(const struct weir_codes *codes, uint32_t code)
+{
+	switch (codes->width) {
+	case 1:
+		return ((const uint8_t *)codes->values)[code];
+	case 2:
+		return ((const uint16_t *)codes->values)[code];
+	case 4:
+		return ((const uint32_t *)codes->values)[code];
+	default:
+		return ((const uint64_t *)codes->values)[code];
+	}
+}
+
+void weir_codes_put(const struct weir_codes *codes, enum weir_column_id id, uint32_t code,
+		    struct weir_flow *flow)
+{
+	const struct weir_column *column = weir_column_find((uint16_t)id);
+	uint8_t *to = (uint8_t *)flow + column->offset;
+	uint64_t number;
+
+	if (!column->number) {
+		memcpy(to, (const uint8_t *)codes->values + (size_t)code * column->width,
+		       column->width);
+		return;
+	}
+	/* The codes may be of a wider type than the member. */
+	number = number_at(codes, code);
+	switch (column->width) {
+	case 1:
+		*to = (uint8_t)number;
+		break;
+	case 2:
+		memcpy(to, &(uint16_t){(uint16_t)number}, 2);
+		break;
+	case 4:
+		memcpy(to, &(uint32_t){(uint32_t)number}, 4);
+		break;
+	default:
+		memcpy(to, &number, 8);
+		break;
+	}
+}
