@@ -4,7 +4,7 @@
 
 CC ?= gcc
 PACKAGES := libmnl libnl-3.0 libnl-genl-3.0 lmdb libevent libevent_pthreads libcrypto libprotobuf-c \
-	    libxxhash jansson inih
+	    libxxhash libzstd jansson inih
 WEIR_CFLAGS = -std=gnu11 -O2 -g -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes \
 	      -Wmissing-prototypes -Wno-unused-parameter -fno-strict-aliasing -pthread -MMD -MP \
 	      -D_GNU_SOURCE -DWEIR_VERSION='"$(VERSION)"' -I. -I$(BUILD)/gen \

@@ -1,15 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * block.c - encode and decode one block.
+ * block.c - reading a block, of format 1 or 2.
  *
- *   header     32 bytes: magic, version, columns, count, directory bytes, min_ns, max_ns
- *   directory  16 bytes for each column: id, codec, offset, bytes
- *   columns    where the directory says, in any order
- *   checksum   XXH3-64 of all before it, seeded with the block's number
- *
- * The directory is what later versions grow by: a column with an unknown id is
- * passed over, one that is missing reads as zero, a new codec needs a reader that
- * knows it. Only a change of the header itself needs a new version.
+ * The head of a block of format 2 (header, directory, filters) has one checksum and each section
+ * its own, checked when it is first used: a query pays for what it reads. Format 1 has
+ * one for all. Nothing that a block says is believed before it was checked
+ * against the bytes there are, and a checksum is no proof against those who can compute it.
  */
 #include <endian.h>
 #include <errno.h>
@@ -19,204 +15,179 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-#include "daemon/store/block.h"
-#include "daemon/store/column.h"
+#include "daemon/store/block_reader.h"
 
-enum {
-	MAGIC = 0x4b4c4257, /* "WBLK" */
-	CODEC_PLAIN = 0,
-	CHECKSUM_BYTES = 8,
-	COLUMNS_MAX = 1024,
-	RECORDS_MAX = 65536,
-	/* Records handled column after column before the next ones: their structs
-	 * (68 KB) stay in the second-level cache for all 27 passes. */
-	STRIDE = 512,
-};
-
-struct header {
-	uint32_t magic;
-	uint16_t version;
-	uint16_t columns;
-	uint32_t count;
-	uint32_t entry_bytes; /* of one directory entry, may grow */
-	uint64_t min_ns;
-	uint64_t max_ns;
-};
-
-struct entry {
-	uint16_t id;
-	uint16_t codec;
-	uint32_t reserved;
-	uint32_t offset; /* from the start of the block */
-	uint32_t bytes;
-};
-
-_Static_assert(sizeof(struct header) == 32, "on disk");
-_Static_assert(sizeof(struct entry) == 16, "on disk");
-
-static size_t columns_start(void)
+uint64_t weir_block_head_checksum(uint64_t number, const uint8_t *block, uint32_t head_bytes)
 {
-	return sizeof(struct header) + weir_column_count * sizeof(struct entry);
+	uint64_t sum = XXH3_64bits_withSeed(block, BLOCK_CHECKSUM_AT, number);
+
+	return XXH3_64bits_withSeed(block + BLOCK_HEADER_BYTES, head_bytes - BLOCK_HEADER_BYTES,
+				    sum);
 }
 
-size_t weir_block_bytes(size_t count)
+uint64_t weir_block_section_checksum(uint16_t id, const uint8_t *from, uint32_t bytes)
 {
-	size_t width = 0;
-
-	for (unsigned i = 0; i < weir_column_count; i++)
-		width += weir_column_table[i].width;
-	return columns_start() + count * width + CHECKSUM_BYTES;
+	return XXH3_64bits_withSeed(from, bytes, id);
 }
 
-static uint64_t checksum(uint64_t number, const uint8_t *block, size_t bytes)
+void weir_block_seal_format1(uint64_t number, uint8_t *block, size_t bytes)
 {
-	return XXH3_64bits_withSeed(block, bytes - CHECKSUM_BYTES, number);
+	size_t end = bytes - BLOCK1_CHECKSUM_BYTES;
+	uint64_t sum = htole64(XXH3_64bits_withSeed(block, end, number));
+
+	memcpy(block + end, &sum, sizeof(sum));
 }
-
-void weir_block_seal(uint64_t number, uint8_t *block, size_t bytes)
-{
-	uint64_t sum = htole64(checksum(number, block, bytes));
-
-	memcpy(block + bytes - CHECKSUM_BYTES, &sum, sizeof(sum));
-}
-
-static struct weir_block_times span(const struct weir_flow *flows, size_t count)
-{
-	struct weir_block_times times = {UINT64_MAX, 0};
-
-	for (size_t i = 0; i < count; i++) {
-		if (flows[i].start_ns < times.min_ns)
-			times.min_ns = flows[i].start_ns;
-		if (flows[i].end_ns > times.max_ns)
-			times.max_ns = flows[i].end_ns;
-	}
-	/* A clock that was set back between first and last packet. */
-	if (times.min_ns > times.max_ns)
-		times.max_ns = times.min_ns;
-	return times;
-}
-
-void weir_block_encode(uint64_t number, const struct weir_flow *flows, size_t count, uint8_t *to,
-		       struct weir_block_times *times)
-{
-	size_t offset = columns_start();
-	struct header header;
-
-	*times = span(flows, count);
-	header = (struct header){
-		.magic = htole32(MAGIC),
-		.version = htole16(WEIR_BLOCK_VERSION),
-		.columns = htole16(weir_column_count),
-		.count = htole32(count),
-		.entry_bytes = htole32(sizeof(struct entry)),
-		.min_ns = htole64(times->min_ns),
-		.max_ns = htole64(times->max_ns),
-	};
-	memcpy(to, &header, sizeof(header));
-	for (unsigned i = 0; i < weir_column_count; i++) {
-		const struct weir_column *column = &weir_column_table[i];
-		struct entry entry = {
-			.id = htole16(column->id),
-			.codec = htole16(CODEC_PLAIN),
-			.offset = htole32(offset),
-			.bytes = htole32(count * column->width),
-		};
-
-		memcpy(to + sizeof(header) + i * sizeof(entry), &entry, sizeof(entry));
-		offset += count * column->width;
-	}
-	for (size_t at = 0; at < count; at += STRIDE) {
-		size_t some = count - at < STRIDE ? count - at : STRIDE;
-
-		offset = columns_start();
-		for (unsigned i = 0; i < weir_column_count; i++) {
-			const struct weir_column *column = &weir_column_table[i];
-
-			weir_column_pack(column, flows + at, some,
-					 to + offset + at * column->width);
-			offset += count * column->width;
-		}
-	}
-	weir_block_seal(number, to, offset + CHECKSUM_BYTES);
-}
-
-struct weir_block_reader {
-	const uint8_t *data;
-	struct header header;
-	uint64_t decoded; /* columns that are in vectors[] */
-	const uint8_t *columns[WEIR_COLUMN_END]; /* NULL: not in this block */
-	struct weir_vector vectors[WEIR_COLUMN_END];
-	void *room[WEIR_COLUMN_END]; /* for the values of vectors[], if they are copied */
-};
 
 int weir_block_reader_new(struct weir_block_reader **reader)
 {
-	*reader = calloc(1, sizeof(**reader));
-	return *reader ? 0 : -ENOMEM;
+	struct weir_block_reader *new = calloc(1, sizeof(*new));
+	int ret;
+
+	if (!new)
+		return -ENOMEM;
+	ret = weir_unpacker_new(&new->unpacker);
+	if (ret) {
+		free(new);
+		return ret;
+	}
+	*reader = new;
+	return 0;
 }
 
 void weir_block_reader_free(struct weir_block_reader *reader)
 {
 	if (!reader)
 		return;
-	for (unsigned i = 0; i < WEIR_COLUMN_END; i++)
-		free(reader->room[i]);
+	for (unsigned i = 0; i < WEIR_COLUMN_END; i++) {
+		free(reader->room[i].values);
+		free(reader->room[i].codes);
+	}
+	free(reader->all_addresses);
+	weir_unpacker_free(reader->unpacker);
 	free(reader);
 }
 
-static int read_header(uint64_t number, const uint8_t *from, size_t bytes, struct header *header)
+static void load_header(struct block_header *header, const uint8_t *from, size_t bytes)
 {
-	uint64_t sum;
-
-	if (bytes < sizeof(*header) + CHECKSUM_BYTES)
-		return -EBADMSG;
-	memcpy(&sum, from + bytes - CHECKSUM_BYTES, sizeof(sum));
-	if (le64toh(sum) != checksum(number, from, bytes))
-		return -EBADMSG;
-	memcpy(header, from, sizeof(*header));
+	memset(header, 0, sizeof(*header));
+	memcpy(header, from, bytes);
 	header->magic = le32toh(header->magic);
 	header->version = le16toh(header->version);
-	header->columns = le16toh(header->columns);
+	header->sections = le16toh(header->sections);
 	header->count = le32toh(header->count);
 	header->entry_bytes = le32toh(header->entry_bytes);
 	header->min_ns = le64toh(header->min_ns);
 	header->max_ns = le64toh(header->max_ns);
-	if (header->magic != MAGIC)
+	header->bytes = le32toh(header->bytes);
+	header->head_bytes = le32toh(header->head_bytes);
+	header->checksum = le64toh(header->checksum);
+}
+
+static void load_entry(struct block_entry *entry, const uint8_t *from)
+{
+	memcpy(entry, from, sizeof(*entry));
+	entry->id = le16toh(entry->id);
+	entry->offset = le32toh(entry->offset);
+	entry->bytes = le32toh(entry->bytes);
+	entry->filter = le32toh(entry->filter);
+	entry->min = le64toh(entry->min);
+	entry->max = le64toh(entry->max);
+	entry->checksum = le64toh(entry->checksum);
+}
+
+/* Where the section of @id belongs. NULL: nothing this version knows. */
+static struct section *section_of(struct weir_block_reader *reader, uint16_t id)
+{
+	if (id == BLOCK_SECTION_ADDRESSES)
+		return &reader->dictionary;
+	return weir_column_find(id) ? &reader->columns[id] : NULL;
+}
+
+static bool is_sound(const struct weir_block_reader *reader, const struct block_entry *entry)
+{
+	const struct block_header *header = &reader->header;
+
+	if (entry->offset < header->head_bytes || entry->offset > header->bytes ||
+	    entry->bytes > header->bytes - entry->offset)
+		return false;
+	if (entry->filter &&
+	    (entry->filter < BLOCK_HEADER_BYTES || entry->filter > header->head_bytes ||
+	     header->head_bytes - entry->filter < BLOCK_FILTER_BYTES))
+		return false;
+	/* Addresses always have bytes. */
+	if (!entry->bytes && (entry->id == BLOCK_SECTION_ADDRESSES ||
+			      entry->id <= WEIR_COLUMN_DST_ADDR || entry->min != entry->max))
+		return false;
+	return entry->min <= entry->max;
+}
+
+static int open_format2(struct weir_block_reader *reader, uint64_t number, size_t bytes)
+{
+	const struct block_header *header = &reader->header;
+
+	if (header->bytes != bytes || header->head_bytes > bytes ||
+	    header->head_bytes < BLOCK_HEADER_BYTES ||
+	    weir_block_head_checksum(number, reader->data, header->head_bytes) != header->checksum)
 		return -EBADMSG;
-	if (header->version != WEIR_BLOCK_VERSION)
-		return -ENOTSUP;
-	if (header->entry_bytes < sizeof(struct entry) || header->entry_bytes > 4096 ||
-	    header->columns > COLUMNS_MAX || !header->count || header->count > RECORDS_MAX)
+	if (header->entry_bytes < sizeof(struct block_entry) ||
+	    header->entry_bytes > BLOCK_ENTRY_BYTES_MAX ||
+	    (size_t)header->sections * header->entry_bytes >
+		    header->head_bytes - BLOCK_HEADER_BYTES)
 		return -EBADMSG;
+	for (unsigned i = 0; i < header->sections; i++) {
+		struct section *section;
+		struct block_entry entry;
+
+		load_entry(&entry, reader->data + BLOCK_HEADER_BYTES +
+					   (size_t)i * header->entry_bytes);
+		section = section_of(reader, entry.id);
+		if (!section)
+			continue;
+		if (section->present || !is_sound(reader, &entry))
+			return -EBADMSG;
+		*section = (struct section){.entry = entry, .present = true};
+	}
 	return 0;
 }
 
-static int read_directory(struct weir_block_reader *reader, size_t end)
+/* One checksum over all of it, and columns that are nothing but their values. */
+static int open_format1(struct weir_block_reader *reader, uint64_t number, size_t bytes)
 {
-	const struct header *header = &reader->header;
+	struct block_header *header = &reader->header;
+	size_t end = bytes - BLOCK1_CHECKSUM_BYTES;
+	uint64_t sum;
 
-	memset(reader->columns, 0, sizeof(reader->columns));
-	if (sizeof(*header) + (size_t)header->columns * header->entry_bytes > end)
+	memcpy(&sum, reader->data + end, sizeof(sum));
+	if (le64toh(sum) != XXH3_64bits_withSeed(reader->data, end, number))
 		return -EBADMSG;
-	for (unsigned i = 0; i < header->columns; i++) {
+	if (header->entry_bytes < sizeof(struct block1_entry) ||
+	    header->entry_bytes > BLOCK_ENTRY_BYTES_MAX || header->sections > BLOCK_SECTIONS_MAX ||
+	    BLOCK1_HEADER_BYTES + (size_t)header->sections * header->entry_bytes > end)
+		return -EBADMSG;
+	for (unsigned i = 0; i < header->sections; i++) {
 		const struct weir_column *column;
-		struct entry entry;
-		size_t offset, bytes;
+		struct block1_entry entry;
+		struct section *section;
 
-		memcpy(&entry, reader->data + sizeof(*header) + (size_t)i * header->entry_bytes,
+		memcpy(&entry, reader->data + BLOCK1_HEADER_BYTES + (size_t)i * header->entry_bytes,
 		       sizeof(entry));
-		offset = le32toh(entry.offset);
-		bytes = le32toh(entry.bytes);
-		if (offset > end || bytes > end - offset)
+		entry.offset = le32toh(entry.offset);
+		entry.bytes = le32toh(entry.bytes);
+		if (entry.offset > end || entry.bytes > end - entry.offset)
 			return -EBADMSG;
 		column = weir_column_find(le16toh(entry.id));
 		if (!column)
 			continue;
-		if (le16toh(entry.codec) != CODEC_PLAIN)
+		section = &reader->columns[column->id];
+		if (le16toh(entry.codec) != WEIR_CODEC_PLAIN)
 			return -ENOTSUP;
-		if (bytes != (size_t)header->count * column->width || reader->columns[column->id])
+		if (section->present || entry.bytes != (size_t)header->count * column->width)
 			return -EBADMSG;
-		reader->columns[column->id] = reader->data + offset;
+		*section = (struct section){.present = true, .checked = true};
+		section->entry = (struct block_entry){.id = column->id,
+						      .codec = WEIR_CODEC_PLAIN,
+						      .offset = entry.offset,
+						      .bytes = entry.bytes};
 	}
 	return 0;
 }
@@ -224,11 +195,27 @@ static int read_directory(struct weir_block_reader *reader, size_t end)
 int weir_block_open(struct weir_block_reader *reader, uint64_t number, const uint8_t *from,
 		    size_t bytes)
 {
-	int ret = read_header(number, from, bytes, &reader->header);
+	struct block_header *header = &reader->header;
 
 	reader->data = from;
 	reader->decoded = 0;
-	return ret ? ret : read_directory(reader, bytes - CHECKSUM_BYTES);
+	reader->busy = 0;
+	reader->searchable = false;
+	reader->spelled = false;
+	memset(reader->columns, 0, sizeof(reader->columns));
+	memset(&reader->dictionary, 0, sizeof(reader->dictionary));
+	weir_unpacker_reset(reader->unpacker);
+	if (bytes < BLOCK1_HEADER_BYTES + BLOCK1_CHECKSUM_BYTES)
+		return -EBADMSG;
+	load_header(header, from, bytes < sizeof(*header) ? BLOCK1_HEADER_BYTES : sizeof(*header));
+	if (header->magic != BLOCK_MAGIC || !header->count ||
+	    header->count > WEIR_BLOCK_RECORDS_MAX)
+		return -EBADMSG;
+	if (header->version == 1)
+		return open_format1(reader, number, bytes);
+	if (header->version != WEIR_BLOCK_VERSION)
+		return -ENOTSUP;
+	return open_format2(reader, number, bytes);
 }
 
 uint32_t weir_block_count(const struct weir_block_reader *reader)
@@ -241,99 +228,15 @@ struct weir_block_times weir_block_times(const struct weir_block_reader *reader)
 	return (struct weir_block_times){reader->header.min_ns, reader->header.max_ns};
 }
 
-uint32_t weir_block_column_bytes(const struct weir_block_reader *reader, enum weir_column_id id)
+int weir_block_check_section(struct weir_block_reader *reader, struct section *section)
 {
-	return reader->columns[id] ? reader->header.count * weir_column_find(id)->width : 0;
-}
+	const struct block_entry *entry = &section->entry;
 
-bool weir_block_range(struct weir_block_reader *reader, enum weir_column_id id, uint64_t *min,
-		      uint64_t *max)
-{
-	const struct weir_column *column = weir_column_find(id);
-
-	if (!column || !column->number || reader->columns[id])
-		return false;
-	*min = *max = 0;
-	return true;
-}
-
-bool weir_block_may_hold_prefix(struct weir_block_reader *reader, enum weir_column_id id,
-				const uint8_t address[16], unsigned bits)
-{
-	return true;
-}
-
-bool weir_block_may_hold_number(struct weir_block_reader *reader, enum weir_column_id id,
-				uint64_t low, uint64_t high)
-{
-	uint64_t min, max;
-
-	return !weir_block_range(reader, id, &min, &max) || (low <= max && high >= min);
-}
-
-/* What is on disk is neither aligned nor in host order everywhere. */
-static int decode_plain(struct weir_block_reader *reader, const struct weir_column *column,
-			struct weir_vector *vector)
-{
-	const uint8_t *from = reader->columns[column->id];
-
-	if (!reader->room[column->id])
-		reader->room[column->id] = malloc((size_t)RECORDS_MAX * column->width);
-	if (!reader->room[column->id])
-		return -ENOMEM;
-	memcpy(reader->room[column->id], from, (size_t)reader->header.count * column->width);
-	if (column->number)
-		weir_column_to_host(reader->room[column->id], column->width, reader->header.count);
-	vector->form = WEIR_VECTOR_NUMBERS;
-	vector->values = reader->room[column->id];
-	return 0;
-}
-
-int weir_block_column(struct weir_block_reader *reader, enum weir_column_id id,
-		      struct weir_vector *vector)
-{
-	static const uint64_t zero[2];
-	const struct weir_column *column = weir_column_find(id);
-	struct weir_vector *decoded;
-	int ret;
-
-	if (!column)
-		return -EINVAL;
-	decoded = &reader->vectors[id];
-	if (!(reader->decoded & WEIR_COLUMN_BIT(id))) {
-		*decoded = (struct weir_vector){.form = WEIR_VECTOR_CONSTANT,
-						.width = column->width,
-						.count = reader->header.count,
-						.values = zero};
-		ret = reader->columns[id] ? decode_plain(reader, column, decoded) : 0;
-		if (ret)
-			return ret;
-		reader->decoded |= WEIR_COLUMN_BIT(id);
-	}
-	*vector = *decoded;
-	return 0;
-}
-
-int weir_block_rows(struct weir_block_reader *reader, uint64_t columns, struct weir_flow *flows)
-{
-	uint32_t count = reader->header.count;
-	struct weir_vector vector;
-
-	for (unsigned id = 1; id < WEIR_COLUMN_END; id++) {
-		int ret = columns & WEIR_COLUMN_BIT(id) ? weir_block_column(reader, id, &vector) :
-							  0;
-
-		if (ret)
-			return ret;
-	}
-	/* Padding and columns that are missing or not asked for read as zero. */
-	memset(flows, 0, count * sizeof(*flows));
-	for (uint32_t at = 0; at < count; at += STRIDE) {
-		uint32_t some = count - at < STRIDE ? count - at : STRIDE;
-
-		for (unsigned id = 1; id < WEIR_COLUMN_END; id++)
-			if (columns & WEIR_COLUMN_BIT(id) && reader->columns[id])
-				weir_vector_scatter(&reader->vectors[id], id, at, some, flows + at);
-	}
+	if (!section->present || section->checked)
+		return 0;
+	if (weir_block_section_checksum(entry->id, reader->data + entry->offset, entry->bytes) !=
+	    entry->checksum)
+		return -EBADMSG;
+	section->checked = true;
 	return 0;
 }

@@ -7,10 +7,15 @@
 #ifndef WEIR_STORE_BLOCK_H
 #define WEIR_STORE_BLOCK_H
 
+#include "daemon/store/codec.h"
 #include "daemon/store/vector.h"
 
 enum {
-	WEIR_BLOCK_VERSION = 1,
+	WEIR_BLOCK_VERSION = 2,
+	WEIR_BLOCK_RECORDS_MAX = 65536,
+	/* What compressing may cost: while records come in, and when there is time. */
+	WEIR_BLOCK_LEVEL_HOT = 1,
+	WEIR_BLOCK_LEVEL_COLD = 9,
 };
 
 struct weir_block_times {
@@ -18,12 +23,24 @@ struct weir_block_times {
 	uint64_t max_ns; /* latest end */
 };
 
-/* Bytes that @count records take. */
-size_t weir_block_bytes(size_t count);
-/* Fill @to, which has weir_block_bytes(@count) bytes. @number goes into the
- * checksum, so a block cannot pass for another. */
-void weir_block_encode(uint64_t number, const struct weir_flow *flows, size_t count, uint8_t *to,
-		       struct weir_block_times *times);
+/* Makes one block after another; one thread's. It remembers which codecs did well, so keep it. */
+struct weir_block_writer;
+
+/* @level: WEIR_BLOCK_LEVEL_*; 0 does not compress. */
+int weir_block_writer_new(int level, struct weir_block_writer **writer);
+void weir_block_writer_free(struct weir_block_writer *writer);
+/**
+ * weir_block_write - make a block of @count records (1 .. 65536), in any order.
+ * It has no number until weir_block_seal() gives it one, so it can be made before its place is known.
+ * *@block is valid until the next call. -EINVAL: @count; -ENOMEM.
+ */
+int weir_block_write(struct weir_block_writer *writer, const struct weir_flow *flows, size_t count,
+		     uint8_t **block, size_t *bytes, struct weir_block_times *times);
+/* The number goes into the checksum, so a block cannot pass for another. */
+void weir_block_seal(uint64_t number, uint8_t *block, size_t bytes);
+/* For tests and measurements: write column @id like this, if it can be. Codec 0: as usual again. */
+void weir_block_force(struct weir_block_writer *writer, enum weir_column_id id,
+		      struct weir_codec_choice choice);
 
 /* One block after another, read by one thread. Owns the memory that columns are decoded into. */
 struct weir_block_reader;
@@ -39,8 +56,23 @@ int weir_block_open(struct weir_block_reader *reader, uint64_t number, const uin
 		    size_t bytes);
 uint32_t weir_block_count(const struct weir_block_reader *reader);
 struct weir_block_times weir_block_times(const struct weir_block_reader *reader);
-/* Bytes that column @id takes, 0 if there is none. */
+
+/* What each part of a block takes, for people who ask where the disk went. */
+struct weir_block_section {
+	const char *name; /* of the column, or "addresses", or "head" */
+	const char *codec;
+	uint32_t bytes;
+};
+enum {
+	WEIR_BLOCK_SECTIONS_MAX = WEIR_COLUMN_END + 2,
+};
+/* How many were written to @sections. */
+unsigned weir_block_sections(const struct weir_block_reader *reader,
+			     struct weir_block_section sections[WEIR_BLOCK_SECTIONS_MAX]);
+/* Bytes that column @id takes, 0 if there is none; that of sources includes the dictionary. */
 uint32_t weir_block_column_bytes(const struct weir_block_reader *reader, enum weir_column_id id);
+/* Check every checksum without decoding anything. */
+int weir_block_check(struct weir_block_reader *reader);
 
 /* See view.h for these. */
 bool weir_block_range(struct weir_block_reader *reader, enum weir_column_id id, uint64_t *min,
@@ -53,7 +85,7 @@ int weir_block_column(struct weir_block_reader *reader, enum weir_column_id id,
 		      struct weir_vector *vector);
 int weir_block_rows(struct weir_block_reader *reader, uint64_t columns, struct weir_flow *flows);
 
-/* For tests: compute the checksum of what is in @block and write it at its end. */
-void weir_block_seal(uint64_t number, uint8_t *block, size_t bytes);
+/* For tests: compute anew the checksums that a hostile or unlucky change made wrong. */
+void weir_block_reseal(uint64_t number, uint8_t *block, size_t bytes);
 
 #endif

@@ -55,45 +55,22 @@ const struct weir_column *weir_column_find(uint16_t id)
 	return &weir_column_table[id - 1];
 }
 
-/* A copy of constant size compiles to one move; a call per value would cost more
- * than all the rest of a block. */
-#define PACK(bytes_, convert)                                                                      \
-	for (size_t i = 0; i < count; i++) {                                                       \
-		uint##bytes_##_t value;                                                            \
-		memcpy(&value, from + i * sizeof(*flows), sizeof(value));                          \
-		value = convert(value);                                                            \
-		memcpy(to + i * sizeof(value), &value, sizeof(value));                             \
-	}
-#define SAME(value) (value)
-
-void weir_column_pack(const struct weir_column *column, const struct weir_flow *flows, size_t count,
-		      uint8_t *to)
+void weir_column_put(const struct weir_column *column, uint64_t value, uint8_t *to)
 {
-	const uint8_t *from = (const uint8_t *)flows + column->offset;
+	uint32_t four = (uint32_t)value;
+	uint16_t two = (uint16_t)value;
 
-	if (!column->number && column->width == 16) {
-		for (size_t i = 0; i < count; i++)
-			memcpy(to + i * 16, from + i * sizeof(*flows), 16);
-		return;
-	}
 	if (!column->number) {
-		for (size_t i = 0; i < count; i++)
-			memcpy(to + i * column->width, from + i * sizeof(*flows), column->width);
-		return;
-	}
-	switch (column->width) {
-	case 1:
-		PACK(8, SAME)
-		break;
-	case 2:
-		PACK(16, htole16)
-		break;
-	case 4:
-		PACK(32, htole32)
-		break;
-	default:
-		PACK(64, htole64)
-		break;
+		for (unsigned at = 0; at < column->width; at++)
+			to[at] = (uint8_t)(value >> 8 * (column->width - 1 - at));
+	} else if (column->width == 1) {
+		*to = (uint8_t)value;
+	} else if (column->width == 2) {
+		memcpy(to, &two, sizeof(two));
+	} else if (column->width == 4) {
+		memcpy(to, &four, sizeof(four));
+	} else {
+		memcpy(to, &value, sizeof(value));
 	}
 }
 

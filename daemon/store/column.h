@@ -58,9 +58,8 @@ extern const unsigned weir_column_count;
 
 /* NULL: a column of a later version. */
 const struct weir_column *weir_column_find(uint16_t id);
-/* Gather @count values into @to (count * width bytes). */
-void weir_column_pack(const struct weir_column *column, const struct weir_flow *flows, size_t count,
-		      uint8_t *to);
+/* Write @value as struct weir_flow has it; bytes are a number whose highest byte comes first. */
+void weir_column_put(const struct weir_column *column, uint64_t value, uint8_t *to);
 /* Turn little endian numbers of @width bytes into the host's, in place. */
 void weir_column_to_host(void *values, unsigned width, size_t count);
 

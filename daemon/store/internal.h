@@ -25,6 +25,8 @@ enum {
 	WEIR_STORE_PARTITION_NAME = 9, /* "20261123" */
 };
 
+struct weir_block_writer;
+
 enum weir_partition_db {
 	WEIR_DB_META,
 	WEIR_DB_BLOCKS, /* number -> block */
@@ -44,6 +46,7 @@ struct weir_store {
 	struct weir_store_identity identity;
 	int lock_fd; /* flock'ed; -1: read only */
 	struct weir_lmdb *state;
+	struct weir_block_writer *block_writer; /* of the writing thread; NULL: not needed yet */
 	_Atomic uint64_t dropped; /* segments 1..dropped are gone */
 	pthread_rwlock_t lock;
 	struct weir_partition *partitions; /* oldest first; under lock */

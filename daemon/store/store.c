@@ -23,6 +23,7 @@
 #include <unistd.h>
 
 #include "daemon/common/log.h"
+#include "daemon/store/block.h"
 #include "daemon/store/internal.h"
 
 static void name_holder(int fd, const char *dir)
@@ -123,6 +124,7 @@ void weir_store_close(struct weir_store *store)
 		return;
 	weir_partition_unload(store);
 	weir_lmdb_close(store->state);
+	weir_block_writer_free(store->block_writer);
 	if (store->lock_fd >= 0)
 		close(store->lock_fd);
 	pthread_rwlock_destroy(&store->lock);

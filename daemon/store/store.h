@@ -105,7 +105,7 @@ int weir_store_state(struct weir_store *store, struct weir_store_state *state);
 /* Starts in the partition of the UTC day of @now_ns, or in the newest one there
  * is if that is later (the clock was set back). */
 int weir_store_begin(struct weir_store *store, uint64_t now_ns, struct weir_store_txn **txn);
-/* Append @count records as one block (1 .. 65536). */
+/* Append @count records as one block (1 .. 65536). They come back in another order. */
 int weir_store_put_block(struct weir_store_txn *txn, const struct weir_flow *flows, size_t count);
 int weir_store_put_position(struct weir_store_txn *txn, const struct weir_store_position *position);
 /* Append segment @summed->seq with its encoded @body, and @summed itself. */

@@ -102,19 +102,28 @@ static void count_held(struct weir_meta_held *held, const struct weir_meta_times
 int weir_store_put_block(struct weir_store_txn *txn, const struct weir_flow *flows, size_t count)
 {
 	uint64_t number = txn->state.last_block + 1;
-	size_t bytes = weir_block_bytes(count);
 	struct weir_block_times span;
 	struct weir_meta_times times;
-	uint8_t *block, packed[sizeof(times)];
+	uint8_t *made, *block, packed[sizeof(times)];
+	size_t bytes;
+	int ret = 0;
 
 	if (txn->lmdb.error)
 		return txn->lmdb.error;
 	if (!count || count > WEIR_STORE_BLOCK_RECORDS)
 		return fail(txn, -EINVAL);
+	if (!txn->store->block_writer)
+		ret = weir_block_writer_new(WEIR_BLOCK_LEVEL_HOT, &txn->store->block_writer);
+	if (!ret)
+		ret = weir_block_write(txn->store->block_writer, flows, count, &made, &bytes,
+				       &span);
+	if (ret)
+		return fail(txn, ret);
 	block = weir_lmdb_append_number(&txn->lmdb, WEIR_DB_BLOCKS, number, bytes);
 	if (!block)
 		return txn->lmdb.error;
-	weir_block_encode(number, flows, count, block, &span);
+	memcpy(block, made, bytes);
+	weir_block_seal(number, block, bytes);
 	times = (struct weir_meta_times){span.min_ns, span.max_ns, count};
 	weir_meta_encode(&times, sizeof(times), packed);
 	if (weir_lmdb_put_number(&txn->lmdb, WEIR_DB_TIMES, number, packed, sizeof(packed)))

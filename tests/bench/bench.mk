@@ -10,3 +10,13 @@ $(BUILD)/san/libbench.a: $(BUILD)/san/tests/bench/flowgen.o
 	@mkdir -p $(@D)
 	@rm -f $@
 	$(AR) rcs $@ $^
+
+# Bytes a flow by column, and what making and reading a block costs.
+$(BUILD)/bench/block: $(BUILD)/obj/tests/bench/block.o $(BUILD)/lib/libbench.a $(BUILD)/lib/libweir.a
+	@mkdir -p $(@D)
+	$(CC) $(WEIR_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(WEIR_LIBS)
+
+bench-block: $(BUILD)/bench/block
+	$(BUILD)/bench/block
+
+.PHONY: bench-block

@@ -37,6 +37,7 @@ static void read_block(const uint8_t *data, size_t bytes)
 {
 	static struct weir_flow *flows;
 	static const uint8_t address[16] = {0x20, 0x01};
+	struct weir_block_section sections[WEIR_BLOCK_SECTIONS_MAX];
 	struct weir_block_reader *reader;
 
 	/* The most that a block may say it has. */
@@ -45,6 +46,7 @@ static void read_block(const uint8_t *data, size_t bytes)
 	if (!flows || weir_block_reader_new(&reader))
 		abort();
 	if (!weir_block_open(reader, 1, data, bytes)) {
+		weir_block_sections(reader, sections);
 		for (unsigned id = 1; id < WEIR_COLUMN_END; id++) {
 			weir_block_may_hold_number(reader, id, 80, 443);
 			weir_block_may_hold_prefix(reader, id, address, 16);
@@ -62,7 +64,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 	read_block(data, bytes);
 	if (block && bytes >= 8) {
 		memcpy(block, data, bytes);
-		weir_block_seal(1, block, bytes);
+		weir_block_reseal(1, block, bytes);
 		read_block(block, bytes);
 	}
 	free(block);

@@ -225,15 +225,22 @@ struct seen {
 	uint64_t flows, next;
 };
 
-/* Every record once, in order: packets count up. */
+/* Every record once: packets count up from block to block, in any order within one. */
 static int visit(void *arg, uint64_t block, const struct weir_flow *flows, size_t count)
 {
+	bool *there = calloc(count, sizeof(*there));
 	struct seen *seen = arg;
 
 	for (size_t i = 0; i < count; i++) {
-		ck_assert_uint_eq(flows[i].packets, seen->next++);
-		seen->flows++;
+		uint64_t number = flows[i].packets - seen->next;
+
+		ck_assert_uint_lt(number, count);
+		ck_assert(!there[number]);
+		there[number] = true;
 	}
+	free(there);
+	seen->flows += count;
+	seen->next += count;
 	return 0;
 }
 

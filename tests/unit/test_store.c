@@ -124,6 +124,28 @@ struct seen {
 	struct weir_totals totals;
 };
 
+static int by_packets(const void *a, const void *b)
+{
+	const struct weir_flow *left = a, *right = b;
+
+	return left->packets < right->packets ? -1 : left->packets > right->packets;
+}
+
+/* Records of a block come in any order; make_flow() numbers them by their packets. */
+static void check_exact(struct seen *seen, const struct weir_flow *flows, size_t count)
+{
+	struct weir_flow *sorted = malloc(count * sizeof(*sorted));
+
+	memcpy(sorted, flows, count * sizeof(*sorted));
+	qsort(sorted, count, sizeof(*sorted), by_packets);
+	for (size_t i = 0; i < count; i++) {
+		struct weir_flow expected = make_flow(seen->next++);
+
+		ck_assert_mem_eq(&expected, &sorted[i], sizeof(expected));
+	}
+	free(sorted);
+}
+
 static int visit(void *arg, uint64_t block, const struct weir_flow *flows, size_t count)
 {
 	struct seen *seen = arg;
@@ -132,14 +154,10 @@ static int visit(void *arg, uint64_t block, const struct weir_flow *flows, size_
 		ck_assert(seen->backward ? block < seen->last_block : block > seen->last_block);
 	seen->blocks++;
 	seen->last_block = block;
-	for (size_t i = 0; i < count; i++) {
+	for (size_t i = 0; i < count; i++)
 		weir_flow_count(&seen->totals, &flows[i]);
-		if (seen->exact) {
-			struct weir_flow expected = make_flow(seen->next++);
-
-			ck_assert_mem_eq(&expected, &flows[i], sizeof(expected));
-		}
-	}
+	if (seen->exact)
+		check_exact(seen, flows, count);
 	seen->flows += count;
 	return 0;
 }
@@ -202,7 +220,7 @@ START_TEST(test_fill_and_reopen)
 	ck_assert_uint_eq(figures.partitions, 1);
 	ck_assert_uint_eq(figures.oldest_ns, START);
 	ck_assert_uint_eq(figures.newest_ns, START + (next - 1) * 1000 + 500);
-	ck_assert_uint_gt(figures.disk_bytes, next * 100);
+	ck_assert_uint_gt(figures.disk_bytes, next * 10);
 	ck_assert_int_eq(put(store, START, 0, 0), -EINVAL);
 	ck_assert_int_eq(put(store, START, 0, WEIR_STORE_BLOCK_RECORDS + 1), -EINVAL);
 	check_whole(store);

@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: GPL-2.0
+/* block_column.c - columns of a block, decoded when they are asked for, and kept. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/store/block_reader.h"
+
+enum {
+	/* Records handled column after column before the next ones: their structs
+	 * (68 KB) stay in the second-level cache for all 27 passes. */
+	STRIDE = 512,
+	ADDRESSES_MAX = 2 * WEIR_BLOCK_RECORDS_MAX,
+};
+
+static int spell_addresses(struct weir_block_reader *reader)
+{
+	int ret;
+
+	if (reader->spelled)
+		return 0;
+	if (!reader->all_addresses)
+		reader->all_addresses = malloc(ADDRESSES_MAX * sizeof(*reader->all_addresses));
+	if (!reader->all_addresses)
+		return -ENOMEM;
+	ret = weir_addresses_decode(&reader->addresses, reader->all_addresses);
+	reader->spelled = !ret;
+	return ret;
+}
+
+/* The values of an address column whose codes are decoded by what follows. */
+static int decode_dictionary(struct weir_block_reader *reader, enum weir_column_id id,
+			     struct weir_vector *vector)
+{
+	enum weir_address_side side = weir_block_side(id);
+	struct weir_decode_room *room = &reader->room[id];
+	int ret = weir_block_open_addresses(reader);
+
+	if (ret)
+		return ret;
+	vector->form = WEIR_VECTOR_DICTIONARY;
+	vector->entries = reader->addresses.side_entries[side];
+	if (!vector->entries || vector->entries > reader->header.count)
+		return -EBADMSG;
+	ret = spell_addresses(reader);
+	if (!ret)
+		ret = weir_decode_room_values(room, 16);
+	if (ret)
+		return ret;
+	weir_addresses_select(&reader->addresses, side, reader->all_addresses,
+			      (uint8_t(*)[16])room->values);
+	vector->values = room->values;
+	return 0;
+}
+
+/* What is on disk is neither aligned nor in host order everywhere. */
+static int decode_plain(struct weir_block_reader *reader, const struct weir_column *column,
+			struct weir_vector *vector)
+{
+	const struct block_entry *entry = &reader->columns[column->id].entry;
+	struct weir_decode_room *room = &reader->room[column->id];
+	int ret = weir_decode_room_values(room, column->width);
+
+	if (ret)
+		return ret;
+	memcpy(room->values, reader->data + entry->offset, entry->bytes);
+	if (column->number)
+		weir_column_to_host(room->values, column->width, reader->header.count);
+	vector->form = WEIR_VECTOR_NUMBERS;
+	vector->values = room->values;
+	return 0;
+}
+
+static int decode_constant(struct weir_block_reader *reader, const struct weir_column *column,
+			   struct weir_vector *vector)
+{
+	int ret = weir_decode_room_values(&reader->room[column->id], column->width);
+
+	if (ret)
+		return ret;
+	weir_column_put(column, reader->columns[column->id].entry.min,
+			reader->room[column->id].values);
+	vector->values = reader->room[column->id].values;
+	return 0;
+}
+
+static int decode_coded(struct weir_block_reader *reader, const struct weir_column *column,
+			struct weir_vector *vector)
+{
+	const struct block_entry *entry = &reader->columns[column->id].entry;
+	struct weir_vector base;
+	struct weir_decode decode = {.unpacker = reader->unpacker,
+				     .column = column,
+				     .count = reader->header.count,
+				     .codec = entry->codec,
+				     .from = {.at = reader->data + entry->offset,
+					      .left = entry->bytes},
+				     .base = &base,
+				     .room = &reader->room[column->id]};
+	int ret = weir_block_check_section(reader, &reader->columns[column->id]);
+
+	if (!ret && column->id <= WEIR_COLUMN_DST_ADDR)
+		ret = decode_dictionary(reader, column->id, vector);
+	decode.entries = vector->entries;
+	if (!ret && (entry->codec == WEIR_CODEC_DELTA || entry->codec == WEIR_CODEC_MAP ||
+		     entry->codec == WEIR_CODEC_ASCENDING)) {
+		/* A circle of columns that need each other. */
+		if (!weir_column_find(entry->base) || reader->busy & WEIR_COLUMN_BIT(entry->base))
+			return -EBADMSG;
+		reader->busy |= WEIR_COLUMN_BIT(column->id);
+		ret = weir_block_column(reader, entry->base, &base);
+		reader->busy &= ~WEIR_COLUMN_BIT(column->id);
+	}
+	return ret ? ret : weir_decode_column(&decode, vector);
+}
+
+int weir_block_column(struct weir_block_reader *reader, enum weir_column_id id,
+		      struct weir_vector *vector)
+{
+	static const uint64_t zero[2];
+	const struct weir_column *column = weir_column_find(id);
+	const struct section *section = &reader->columns[id];
+	struct weir_vector *decoded;
+	int ret = 0;
+
+	if (!column)
+		return -EINVAL;
+	decoded = &reader->vectors[id];
+	if (!(reader->decoded & WEIR_COLUMN_BIT(id))) {
+		*decoded = (struct weir_vector){.form = WEIR_VECTOR_CONSTANT,
+						.width = column->width,
+						.count = reader->header.count,
+						.values = zero};
+		if (!section->present)
+			ret = id <= WEIR_COLUMN_DST_ADDR && reader->header.version > 1 ? -EBADMSG :
+											 0;
+		else if (section->entry.codec == WEIR_CODEC_PLAIN)
+			ret = reader->header.version == 1 ?
+				      decode_plain(reader, column, decoded) :
+				      -EBADMSG;
+		else if (!section->entry.bytes)
+			ret = decode_constant(reader, column, decoded);
+		else
+			ret = decode_coded(reader, column, decoded);
+		if (ret)
+			return ret;
+		reader->decoded |= WEIR_COLUMN_BIT(id);
+	}
+	*vector = *decoded;
+	return 0;
+}
+
+int weir_block_rows(struct weir_block_reader *reader, uint64_t columns, struct weir_flow *flows)
+{
+	uint32_t count = reader->header.count;
+	struct weir_vector vector;
+
+	for (unsigned id = 1; id < WEIR_COLUMN_END; id++) {
+		int ret = columns & WEIR_COLUMN_BIT(id) ? weir_block_column(reader, id, &vector) :
+							  0;
+
+		if (ret)
+			return ret;
+	}
+	/* Padding and columns that are missing or not asked for read as zero. */
+	memset(flows, 0, count * sizeof(*flows));
+	for (uint32_t at = 0; at < count; at += STRIDE) {
+		uint32_t some = count - at < STRIDE ? count - at : STRIDE;
+
+		for (unsigned id = 1; id < WEIR_COLUMN_END; id++)
+			if (columns & WEIR_COLUMN_BIT(id) && reader->columns[id].present)
+				weir_vector_scatter(&reader->vectors[id], id, at, some, flows + at);
+	}
+	return 0;
+}

@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: GPL-2.0
+/* pack.c - writing packed numbers; unpack.c reads them. */
+#include <endian.h>
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <zstd.h>
+
+#include "daemon/store/pack.h"
+#include "daemon/store/plane.h"
+
+struct weir_packer {
+	ZSTD_CCtx *zstd; /* NULL: do not compress */
+	uint8_t plane[WEIR_PACK_COUNT_MAX + 8];
+	uint8_t small[WEIR_PACK_COUNT_MAX + 1024]; /* compressed */
+};
+
+void weir_bytes_reset(struct weir_bytes *bytes)
+{
+	bytes->count = 0;
+	bytes->error = 0;
+}
+
+void weir_bytes_free(struct weir_bytes *bytes)
+{
+	free(bytes->data);
+	memset(bytes, 0, sizeof(*bytes));
+}
+
+uint8_t *weir_bytes_add(struct weir_bytes *bytes, size_t count)
+{
+	uint8_t *to;
+
+	if (bytes->error)
+		return NULL;
+	if (count > bytes->room - bytes->count) {
+		size_t room = 2 * bytes->room + count + 4096;
+		uint8_t *grown = realloc(bytes->data, room);
+
+		if (!grown) {
+			bytes->error = -ENOMEM;
+			return NULL;
+		}
+		bytes->data = grown;
+		bytes->room = room;
+	}
+	to = bytes->data + bytes->count;
+	bytes->count += count;
+	return to;
+}
+
+void weir_bytes_put(struct weir_bytes *bytes, const void *data, size_t count)
+{
+	uint8_t *to = weir_bytes_add(bytes, count);
+
+	if (to && count)
+		memcpy(to, data, count);
+}
+
+void weir_bytes_put_number(struct weir_bytes *bytes, uint64_t value, unsigned width)
+{
+	uint64_t little = htole64(value);
+
+	weir_bytes_put(bytes, &little, width);
+}
+
+int weir_packer_new(int level, struct weir_packer **packer)
+{
+	struct weir_packer *new = calloc(1, sizeof(*new));
+
+	if (!new)
+		return -ENOMEM;
+	if (level) {
+		new->zstd = ZSTD_createCCtx();
+		/* We know both sizes and have checksums of our own. */
+		if (!new->zstd ||
+		    ZSTD_isError(ZSTD_CCtx_setParameter(new->zstd, ZSTD_c_compressionLevel,
+							level)) ||
+		    ZSTD_isError(ZSTD_CCtx_setParameter(new->zstd, ZSTD_c_contentSizeFlag, 0))) {
+			weir_packer_free(new);
+			return -ENOMEM;
+		}
+	}
+	*packer = new;
+	return 0;
+}
+
+void weir_packer_free(struct weir_packer *packer)
+{
+	if (!packer)
+		return;
+	ZSTD_freeCCtx(packer->zstd);
+	free(packer);
+}
+
+static unsigned field_bits(uint64_t max)
+{
+	return max < 2 ? 1 : max < 4 ? 2 : max < 16 ? 4 : 8;
+}
+
+static void cut_plane(const uint64_t *numbers, size_t count, unsigned shift, uint8_t *plane)
+{
+	for (size_t i = 0; i < count; i++)
+		plane[i] = (uint8_t)(numbers[i] >> shift);
+}
+
+/* Bring bytes that are below 1 << @bits closer together, in place; the first field is
+ * the lowest bits. There are some zero bytes behind the plane. */
+static size_t narrow(uint8_t *plane, size_t count, unsigned bits)
+{
+	size_t bytes = (count * bits + 7) / 8;
+
+	if (bits == 4) {
+		for (size_t i = 0; i < bytes; i++)
+			plane[i] = plane[2 * i] | plane[2 * i + 1] << 4;
+	} else if (bits == 2) {
+		for (size_t i = 0; i < bytes; i++)
+			plane[i] = plane[4 * i] | plane[4 * i + 1] << 2 | plane[4 * i + 2] << 4 |
+				   plane[4 * i + 3] << 6;
+	} else if (bits == 1) {
+		for (size_t i = 0; i < bytes; i++) {
+			uint64_t eight;
+
+			memcpy(&eight, plane + 8 * i, 8);
+			/* Bit 0 of byte n goes to bit 56 + n. */
+			plane[i] = (le64toh(eight) * 0x0102040810204080ULL) >> 56;
+		}
+	}
+	return bytes;
+}
+
+/* Whether the bytes are so evenly spread that compressing would be lost time. A sample
+ * tells; that repeats could help all the same is rare enough. */
+static bool is_noise(const uint8_t *plane, size_t bytes)
+{
+	enum { SAMPLE = 4096 };
+	size_t step = bytes / SAMPLE + 1, taken = 0;
+	uint32_t counts[256] = {0};
+	double bits = 0;
+
+	if (bytes < SAMPLE)
+		return false;
+	for (size_t i = 0; i < bytes; i += step, taken++)
+		counts[plane[i]]++;
+	for (unsigned i = 0; i < 256; i++)
+		if (counts[i])
+			bits += counts[i] * log2((double)taken / counts[i]);
+	/* Of 4096 bytes that are noise about 7.95 bits each are seen. */
+	return bits / taken > 7.8;
+}
+
+/* Bytes in packer->small, 0: not worth it. */
+static size_t compress(struct weir_packer *packer, size_t bytes)
+{
+	size_t small;
+
+	if (!packer->zstd || bytes < PLANE_COMPRESS_MIN || is_noise(packer->plane, bytes))
+		return 0;
+	small = ZSTD_compress2(packer->zstd, packer->small, sizeof(packer->small), packer->plane,
+			       bytes);
+	/* Less than one part in 32 does not pay for decompressing. */
+	return ZSTD_isError(small) || small + bytes / 32 >= bytes ? 0 : small;
+}
+
+static void put_plane(struct weir_packer *packer, const uint64_t *numbers, size_t count,
+		      unsigned shift, uint64_t max, size_t descriptor, struct weir_bytes *to)
+{
+	unsigned bits = field_bits(max), method = PLANE_RAW;
+	const uint8_t *data = packer->plane;
+	size_t bytes, small;
+	uint32_t word;
+
+	cut_plane(numbers, count, shift, packer->plane);
+	memset(packer->plane + count, 0, 8);
+	bytes = narrow(packer->plane, count, bits);
+	small = compress(packer, bytes);
+	if (small) {
+		method = PLANE_ZSTD;
+		data = packer->small;
+		bytes = small;
+	}
+	weir_bytes_put(to, data, bytes);
+	if (to->error)
+		return;
+	word = htole32((uint32_t)(bytes << 8 | method << 4 | bits));
+	memcpy(to->data + descriptor, &word, sizeof(word));
+}
+
+void weir_pack(struct weir_packer *packer, const uint64_t *numbers, size_t count,
+	       struct weir_bytes *to)
+{
+	uint64_t any = 0;
+	unsigned planes = 0;
+	size_t descriptors;
+
+	for (size_t i = 0; i < count; i++)
+		any |= numbers[i];
+	while (planes < WEIR_PACK_PLANES_MAX && any >> (8 * planes))
+		planes++;
+	weir_bytes_put_number(to, planes, 1);
+	descriptors = to->count;
+	weir_bytes_add(to, planes * sizeof(uint32_t));
+	for (unsigned i = 0; i < planes; i++) {
+		/* All bits that occur are set in any; a plane below another takes all. */
+		uint64_t max = i == planes - 1 ? any >> (8 * i) : (any >> (8 * i)) & 0xff;
+
+		put_plane(packer, numbers, count, 8 * i, max, descriptors + i * 4, to);
+	}
+}
