@@ -269,12 +269,12 @@ static inline bool same_key(const uint64_t *x, const uint64_t *y, unsigned words
 	return !different;
 }
 
-/* There is room for it. */
-static void add_row(struct weir_table *t, uint32_t hash, const uint64_t *key,
+/* There is room for it. It is at slot @at or behind it, if it is there. */
+static void add_row(struct weir_table *t, uint32_t hash, size_t at, const uint64_t *key,
 		    const uint64_t *values)
 {
 	const struct weir_table_form *form = t->form;
-	size_t mask = t->slot_count - 1, at = hash & mask;
+	size_t mask = t->slot_count - 1;
 	uint64_t *row;
 
 	for (; t->slots[at].row; at = (at + 1) & mask) {
@@ -296,7 +296,7 @@ int weir_table_add(struct weir_table *table, const uint64_t *keys, size_t key_st
 		   const uint64_t *values, size_t value_stride, size_t count, size_t *done)
 {
 	struct weir_table *t = table;
-	uint32_t hash[WEIR_TABLE_BATCH];
+	uint32_t hash[WEIR_TABLE_BATCH], slot[WEIR_TABLE_BATCH];
 	size_t mask, wanted = count;
 	int ret = make_room(t, wanted);
 
@@ -315,17 +315,20 @@ int weir_table_add(struct weir_table *table, const uint64_t *keys, size_t key_st
 		__builtin_prefetch(&t->slots[hash[i] & mask], 1);
 	}
 	for (size_t i = 0; i < wanted; i++) {
-		uint32_t row = t->slots[hash[i] & mask].row;
+		size_t s = hash[i] & mask;
 
-		if (row) {
-			const uint64_t *at = weir_table_row(t, row - 1);
+		while (t->slots[s].row && t->slots[s].hash != hash[i])
+			s = (s + 1) & mask;
+		slot[i] = (uint32_t)s;
+		if (t->slots[s].row) {
+			const uint64_t *at = weir_table_row(t, t->slots[s].row - 1);
 
 			__builtin_prefetch(at, 1);
 			__builtin_prefetch(at + t->row_words - 1, 1);
 		}
 	}
 	for (size_t i = 0; i < wanted; i++)
-		add_row(t, hash[i], keys + i * key_stride, values + i * value_stride);
+		add_row(t, hash[i], slot[i], keys + i * key_stride, values + i * value_stride);
 	*done = wanted;
 	return wanted < count ? -EDQUOT : 0;
 }
