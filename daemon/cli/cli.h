@@ -96,6 +96,9 @@ void weir_cli_options_print(const struct weir_cli_verb *verb);
 /* A sentence on stderr: "weir: ...". */
 void weir_cli_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/* The same of a filter, with a caret under the word at fault. */
+void weir_cli_say_at(const char *error, const char *filter, size_t at);
+
 weir_cli_run weir_cli_stat, weir_cli_live, weir_cli_flows, weir_cli_top, weir_cli_series,
 	weir_cli_pairs, weir_cli_nodes, weir_cli_audit, weir_cli_set, weir_cli_get, weir_cli_flush,
 	weir_cli_store, weir_cli_help;

@@ -191,9 +191,20 @@ static int read_answer(struct connection *c, weir_cli_take_part *take, void *arg
 	}
 }
 
-static int judge(const struct connection *c, const Weir__Wire__End *end,
-		 struct weir_cli_answer *answer)
+/* Names are known where the question goes to, not here: errors in a filter come from there as well. */
+static bool blames_filter(const struct weir_cli_options *o, const Weir__Wire__End *end)
 {
+	return end->status == -EINVAL && end->in_filter && o->words[0] &&
+	       end->error_at <= strlen(o->words);
+}
+
+static int judge(const struct weir_cli_options *o, const struct connection *c,
+		 const Weir__Wire__End *end, struct weir_cli_answer *answer)
+{
+	if (blames_filter(o, end)) {
+		weir_cli_say_at(end->error, o->words, end->error_at);
+		return WEIR_EXIT_USAGE;
+	}
 	if (end->status) {
 		weir_cli_say("%s: %s", c->peer,
 			     end->error && end->error[0] ? end->error : strerror(-end->status));
@@ -227,7 +238,7 @@ static void catch_signals(struct connection *c)
 	sigaction(SIGINT, &action, NULL);
 }
 
-static int converse(struct connection *c, Weir__Wire__Ask *ask, weir_cli_take_part *take, void *arg,
+static int converse(const struct weir_cli_options *o, struct connection *c, Weir__Wire__Ask *ask, weir_cli_take_part *take, void *arg,
 		    struct weir_cli_answer *answer)
 {
 	Weir__Wire__Frame frame = WEIR__WIRE__FRAME__INIT;
@@ -247,7 +258,7 @@ static int converse(struct connection *c, Weir__Wire__Ask *ask, weir_cli_take_pa
 		send_cancel(c);
 		return ret == -EINTR ? WEIR_EXIT_INTERRUPTED : WEIR_EXIT_FAILED;
 	}
-	return judge(c, answer->end, answer);
+	return judge(o, c, answer->end, answer);
 }
 
 int weir_cli_client_ask(const struct weir_cli_options *o, Weir__Wire__Ask *ask,
@@ -261,7 +272,7 @@ int weir_cli_client_ask(const struct weir_cli_options *o, Weir__Wire__Ask *ask,
 	choose(o, &c);
 	catch_signals(&c);
 	if (open_socket(&c) == 0)
-		status = converse(&c, ask, take, arg, answer);
+		status = converse(o, &c, ask, take, arg, answer);
 	if (c.fd >= 0)
 		close(c.fd);
 	sigprocmask(SIG_SETMASK, &c.waiting, NULL);

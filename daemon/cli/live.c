@@ -68,24 +68,23 @@ static int show(const struct live *l)
 	return weir_cli_show_end(out);
 }
 
-/* The interfaces named in the filter are those of this machine. */
+/* Interfaces named in the filter are those of this network namespace. */
 static int bind_names(const struct weir_cli_options *o)
 {
-	struct weir_names *names;
-	char error[256] = "";
-	size_t at = 0;
+	struct weir_names *names = NULL;
+	char error[256];
+	size_t at;
 	int ret = weir_names_new(NULL, NULL, &names);
 
-	if (ret)
-		return ret;
-	ret = weir_names_read(names);
+	if (!ret)
+		ret = weir_names_read(names);
 	if (!ret)
 		ret = weir_filter_bind(o->filter, names, error, sizeof(error), &at);
+	if (ret == -EINVAL)
+		weir_cli_say_at(error, o->words, at);
+	else if (ret)
+		weir_cli_say("reading the names of interfaces: %s", strerror(-ret));
 	weir_names_free(names);
-	if (ret)
-		weir_cli_say("%s", *error ? error : strerror(-ret));
-	if (*error)
-		fprintf(stderr, "  %s\n  %*s^\n", o->words, (int)at, "");
 	return ret;
 }
 
@@ -108,7 +107,7 @@ int weir_cli_live(const struct weir_cli_options *o)
 		ret = l.out_of_memory ? -ENOMEM : show(&l);
 	if (ret == -ENOMEM)
 		weir_cli_say("out of memory");
-	else if (!ret && !o->json && !o->csv && o->limit && l.count > o->limit)
+	else if (!ret && o->output == WEIR_OUTPUT_TABLE && o->limit && l.count > o->limit)
 		printf("%zu of %zu flows shown\n", (size_t)o->limit, l.count);
 	free(l.flows);
 	return ret ? WEIR_EXIT_FAILED : WEIR_EXIT_OK;

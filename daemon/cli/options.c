@@ -26,7 +26,7 @@ static const struct row {
 	{'E', "every", required_argument, "DURATION", "one line for so much time (5m)"},
 	{'U', "sum", required_argument, "QUANTITIES", "sum these (bytes,packets,flows)"},
 	{'K', "min", required_argument, "QUANTITIES", "show the least of these"},
-	{'L', "max", required_argument, "QUANTITIES", "show the largest of these"},
+	{'G', "max", required_argument, "QUANTITIES", "show the largest of these"},
 	{'I', "distinct", required_argument, "FIELDS",
 	 "count how many different ones there are; may be repeated"},
 	{'o', "order", required_argument, "QUANTITY", "the largest first: bytes, packets, duration, ..."},
@@ -81,6 +81,13 @@ void weir_cli_say(const char *format, ...)
 	}
 	fprintf(stderr, "weir: %s\n", text);
 	free(text);
+}
+
+void weir_cli_say_at(const char *error, const char *filter, size_t at)
+{
+	weir_cli_say("%s", error);
+	fprintf(stderr, "  %s\n  %*s^\n", filter, (int)at, "");
+	fprintf(stderr, "See weir-filter(7) for the filter language.\n");
 }
 
 static bool takes(const struct weir_cli_verb *verb, const struct row *row)
@@ -221,7 +228,7 @@ static int take_option(struct weir_cli_options *o, int letter, const char *value
 		return add_figure(o, "sum", value);
 	case 'K':
 		return add_figure(o, "min", value);
-	case 'L':
+	case 'G':
 		return add_figure(o, "max", value);
 	case 'I':
 		return add_figure(o, "distinct", value);
@@ -286,9 +293,7 @@ static int compile_filter(struct weir_cli_options *o)
 	int ret = weir_filter_parse(o->words, &o->filter, error, sizeof(error), &at);
 
 	if (ret == -EINVAL) {
-		weir_cli_say("%s", error);
-		fprintf(stderr, "  %s\n  %*s^\n", o->words, (int)at, "");
-		fprintf(stderr, "See weir-filter(7) for the filter language.\n");
+		weir_cli_say_at(error, o->words, at);
 	} else if (ret) {
 		weir_cli_say("%s", strerror(-ret));
 	}

@@ -312,11 +312,12 @@ static json_t *number(uint64_t value)
 
 static void add_fields(const struct weir_cli_groups *g, json_t *object, const uint8_t *key)
 {
-	char name[64], text[WEIR_FIELDS_TEXT_MAX];
+	char text[WEIR_FIELDS_TEXT_MAX], buffer[64];
 	uint64_t value;
 
 	for (unsigned i = 0; i < g->fields.count; i++) {
-		field_name(g, i, name, sizeof(name));
+		const char *name = field_name(g, i, buffer, sizeof(buffer));
+
 		if (!is_time(g, i) && weir_fields_number(&g->fields, i, key, &value))
 			json_object_set_new(object, name, number(value));
 		else

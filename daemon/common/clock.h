@@ -17,8 +17,11 @@ const char *weir_clock_text(uint64_t ns, char *text, size_t text_bytes);
 const char *weir_clock_duration_text(uint64_t ns, char *text, size_t text_bytes);
 /* "10s", "500ms", "1m", "2h", "7d", "90" (seconds). -EINVAL, -ERANGE. */
 int weir_clock_parse_duration(const char *text, uint64_t *ns);
-/* A point in time: "-1h" (before @now_ns), RFC 3339, "2026-11-23", "2026-11-23 15:04", "@SECONDS",
- * "now", "today", "yesterday" (UTC). -EINVAL. */
+/* A point in time: "-1h", "-1h30m" (before @now_ns), RFC 3339, "2026-11-23", "2026-11-23 15:04", "15:04",
+ * "now", "today", "yesterday", "yesterday 15:04", nfdump's "2026/11/23.15:04:05", "@SECONDS". A day is
+ * its beginning. Without a zone ("Z", "+01:00", "UTC") it is the time zone of this process. -EINVAL. */
 int weir_clock_parse_time(const char *text, uint64_t now_ns, uint64_t *ns);
+/* Digits at *@text, stepped over. -EINVAL, -ERANGE. */
+int weir_clock_take_digits(const char **text, uint64_t *value);
 
 #endif

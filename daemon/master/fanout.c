@@ -316,10 +316,21 @@ static void take_end(struct call *call, size_t i, const Weir__Wire__End *end)
 
 	leg->status = end->status;
 	leg->error_at = end->error_at;
+	leg->in_filter = end->in_filter;
 	leg->matched = weir_convert_totals_get(end->matched);
 	leg->blocks_read = end->blocks_read;
 	leg->blocks_damaged = end->blocks_damaged;
-	close_leg(call, i, end->status ? end->error : NULL);
+	if (end->n_explain) {
+		leg->explained = true;
+		leg->explain = *end->explain[0];
+		leg->explain.node = NULL; /* ours to say, not its own */
+		leg->explain.base.n_unknown_fields = 0;
+		leg->explain.base.unknown_fields = NULL;
+	}
+	if (end->status == -EOPNOTSUPP)
+		close_leg(call, i, "its version does not know this question; upgrade it");
+	else
+		close_leg(call, i, end->status ? end->error : NULL);
 }
 
 /* Answers to questions given up are nobody's: they pass. */

@@ -20,8 +20,11 @@ struct weir_leg {
 	char reason[256]; /* why not */
 	int status;	 /* of its End; -EINVAL with error_at: the question is at fault */
 	uint32_t error_at;
+	bool in_filter;
 	struct weir_totals matched;
 	uint64_t blocks_read, blocks_damaged;
+	bool explained;
+	Weir__Wire__Explain explain; /* numbers only */
 };
 
 struct weir_legs {

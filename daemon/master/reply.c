@@ -56,6 +56,21 @@ void weir_ending_damaged(struct weir_ending *ending, const struct weir_leg *leg)
 				    (unsigned long long)leg->blocks_damaged);
 }
 
+void weir_ending_explain(struct weir_ending *ending, const struct weir_leg *leg)
+{
+	struct weir_reply_explain *grown;
+
+	if (!leg->explained)
+		return;
+	grown = realloc(ending->explain, (ending->explains + 1) * sizeof(*grown));
+	if (!grown)
+		return;
+	ending->explain = grown;
+	grown += ending->explains++;
+	snprintf(grown->node, sizeof(grown->node), "%s", leg->name);
+	grown->message = leg->explain;
+}
+
 void weir_ending_legs(struct weir_ending *ending, const struct weir_legs *legs)
 {
 	for (size_t i = 0; i < legs->count; i++) {
@@ -68,12 +83,14 @@ void weir_ending_legs(struct weir_ending *ending, const struct weir_legs *legs)
 		weir_totals_add(&ending->matched, &leg->matched);
 		ending->blocks_read += leg->blocks_read;
 		weir_ending_damaged(ending, leg);
+		weir_ending_explain(ending, leg);
 	}
 }
 
 bool weir_ending_fault(struct weir_job *job, const struct weir_legs *legs)
 {
 	const struct weir_leg *fault = NULL;
+	char text[WEIR_KEEP_NAME_BYTES + sizeof(fault->reason) + 8];
 
 	for (size_t i = 0; i < legs->count; i++) {
 		const struct weir_leg *leg = &legs->leg[i];
@@ -84,9 +101,13 @@ bool weir_ending_fault(struct weir_job *job, const struct weir_legs *legs)
 			return false;
 		fault = leg;
 	}
-	if (fault)
+	if (fault && fault->in_filter) {
+		snprintf(text, sizeof(text), "node %s: %s", fault->name, fault->reason);
+		weir_job_fail_filter(job, fault->error_at, text);
+	} else if (fault) {
 		weir_job_fail(job, -EINVAL, fault->error_at, "node %s: %s", fault->name,
 			      fault->reason);
+	}
 	return fault;
 }
 
@@ -100,10 +121,11 @@ static const char *sentence(int status)
 	return strerror(-status);
 }
 
-static void free_ending(struct weir_ending *ending)
+void weir_ending_drop(struct weir_ending *ending)
 {
 	free(ending->missing);
 	free(ending->note);
+	free(ending->explain);
 	memset(ending, 0, sizeof(*ending));
 }
 
@@ -112,10 +134,11 @@ void weir_ending_send(struct weir_ending *ending, struct weir_job *job, int stat
 	Weir__Wire__Missing *missing = calloc(ending->missings + 1, sizeof(*missing));
 	Weir__Wire__Missing **pointers = calloc(ending->missings + 1, sizeof(*pointers));
 	char **notes = calloc(ending->notes + 1, sizeof(*notes));
+	Weir__Wire__Explain **explain = calloc(ending->explains + 1, sizeof(*explain));
 	Weir__Wire__End end = WEIR__WIRE__END__INIT;
 	Weir__Wire__Totals matched;
 
-	if (status || !missing || !pointers || !notes) {
+	if (status || !missing || !pointers || !notes || !explain) {
 		status = status ? status : -ENOMEM;
 		weir_job_fail(job, status, 0, "%s", sentence(status));
 		goto free_all;
@@ -128,12 +151,18 @@ void weir_ending_send(struct weir_ending *ending, struct weir_job *job, int stat
 	}
 	for (size_t i = 0; i < ending->notes; i++)
 		notes[i] = ending->note[i];
+	for (size_t i = 0; i < ending->explains; i++) {
+		explain[i] = &ending->explain[i].message;
+		explain[i]->node = ending->explain[i].node;
+	}
 	weir_convert_totals_put(&matched, &ending->matched);
 	end.matched = &matched;
 	end.n_missing = ending->missings;
 	end.missing = pointers;
 	end.n_notes = ending->notes;
 	end.notes = notes;
+	end.n_explain = ending->explains;
+	end.explain = explain;
 	end.blocks_read = ending->blocks_read;
 	end.blocks_damaged = ending->blocks_damaged;
 	weir_job_end(job, &end);
@@ -141,7 +170,8 @@ free_all:
 	free(missing);
 	free(pointers);
 	free(notes);
-	free_ending(ending);
+	free(explain);
+	weir_ending_drop(ending);
 }
 
 /* A name nobody knows is a slip of the user's, not a node that is away. */
@@ -183,7 +213,7 @@ static bool filter_fine(struct weir_job *job, const Weir__Wire__Ask *ask)
 	size_t at = 0;
 
 	if (weir_filter_parse(ask->filter, &filter, error, sizeof(error), &at) < 0) {
-		weir_job_fail(job, -EINVAL, at, "%s", error);
+		weir_job_fail_filter(job, at, error);
 		return false;
 	}
 	weir_filter_free(filter);
@@ -198,10 +228,17 @@ void weir_reply_run(struct weir_job *job, const Weir__Wire__Ask *ask, void *arg)
 		return;
 	switch (ask->verb) {
 	case WEIR__WIRE__VERB__VERB_FLOWS:
+	case WEIR__WIRE__VERB__VERB_LIST:
 		weir_reply_flows(job, ask, master);
 		break;
 	case WEIR__WIRE__VERB__VERB_TOP:
 		weir_reply_top(job, ask, master);
+		break;
+	case WEIR__WIRE__VERB__VERB_GROUPS:
+		weir_reply_groups(job, ask, master);
+		break;
+	case WEIR__WIRE__VERB__VERB_PAIRS:
+		weir_reply_pairs(job, ask, master);
 		break;
 	case WEIR__WIRE__VERB__VERB_NODES:
 		weir_reply_nodes(job, ask, master);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * reply_flows.c - the newest flows of the cluster: ask every node for its newest, merge.
+ * reply_flows.c - the first flows of the cluster in an order: ask every node for its first, merge.
  *
  * What a node sent that did not finish is not shown: its place in the order is unknown.
  */
@@ -10,6 +10,7 @@
 
 #include "daemon/master/reply.h"
 #include "daemon/query/query.h"
+#include "daemon/wire/convert.h"
 
 enum {
 	HELD_MAX = 1000000, /* flows of all nodes held for the merge, about 500 MB */
@@ -19,15 +20,21 @@ enum {
 struct held {
 	Weir__Wire__Flow *flow;
 	size_t leg;
+	uint64_t value; /* of the quantity asked for */
 };
 
 struct merge {
+	const struct weir_quantity *quantity; /* NULL: by time */
+	bool ascending;
+	struct weir_reply_progress progress;
 	struct held *held;
 	size_t count, room;
 };
 
 static int take_flow(struct merge *merge, size_t leg, Weir__Wire__Flow *flow)
 {
+	uint64_t value = 0;
+
 	if (merge->count == merge->room) {
 		size_t room = merge->room ? merge->room * 2 : 1024;
 		struct held *grown = realloc(merge->held, room * sizeof(*grown));
@@ -37,7 +44,14 @@ static int take_flow(struct merge *merge, size_t leg, Weir__Wire__Flow *flow)
 		merge->held = grown;
 		merge->room = room;
 	}
-	merge->held[merge->count++] = (struct held){flow, leg};
+	if (merge->quantity) {
+		struct weir_flow whole;
+
+		/* What cannot be read comes last; the command line will say it. */
+		if (!weir_convert_flow_get(flow, &whole))
+			value = weir_quantity_of(merge->quantity, &whole);
+	}
+	merge->held[merge->count++] = (struct held){flow, leg, value};
 	return 0;
 }
 
@@ -46,6 +60,8 @@ static int take_part(void *arg, size_t leg, const char *name, Weir__Wire__Part *
 {
 	struct merge *merge = arg;
 
+	if (weir_reply_progress_take(&merge->progress, leg, part))
+		return 0;
 	while (part->n_flows) {
 		int result = merge->count < HELD_MAX ?
 				     take_flow(merge, leg, part->flows[part->n_flows - 1]) :
@@ -60,15 +76,28 @@ static int take_part(void *arg, size_t leg, const char *name, Weir__Wire__Part *
 	return 0;
 }
 
-static int newer_first(const void *a, const void *b)
+static int by_time(const struct held *x, const struct held *y, bool ascending)
 {
-	const struct held *x = a, *y = b;
+	int sign = ascending ? -1 : 1;
 
 	if (x->flow->end_ns != y->flow->end_ns)
-		return x->flow->end_ns > y->flow->end_ns ? -1 : 1;
+		return x->flow->end_ns > y->flow->end_ns ? -sign : sign;
 	if (x->flow->start_ns != y->flow->start_ns)
-		return x->flow->start_ns > y->flow->start_ns ? -1 : 1;
+		return x->flow->start_ns > y->flow->start_ns ? -sign : sign;
 	return x->leg < y->leg ? -1 : x->leg > y->leg;
+}
+
+/* As the nodes have it: by the quantity, then newest first. */
+static int compare(const void *a, const void *b, void *arg)
+{
+	const struct held *x = a, *y = b;
+	const struct merge *merge = arg;
+
+	if (!merge->quantity)
+		return by_time(x, y, merge->ascending);
+	if (x->value != y->value)
+		return (x->value > y->value) != merge->ascending ? -1 : 1;
+	return by_time(x, y, false);
 }
 
 static void free_flow(Weir__Wire__Flow *flow)
@@ -129,13 +158,13 @@ static void send_merged(struct weir_job *job, struct merge *merge, const struct 
 
 	drop_unanswered(merge, legs);
 	if (merge->count) /* qsort() must not get NULL */
-		qsort(merge->held, merge->count, sizeof(*merge->held), newer_first);
+		qsort_r(merge->held, merge->count, sizeof(*merge->held), compare, merge);
 	name_flows(merge, legs);
 	count = merge->count < limit ? merge->count : limit;
 	weir_ending_legs(&ending, legs);
 	if (ending.matched.flows > count && limit == WEIR_QUERY_LIMIT_MAX)
 		weir_ending_note(&ending,
-				 "only the newest %zu of %llu flows are shown: a master sorts at "
+				 "only the first %zu of %llu flows are shown: a master sorts at "
 				 "most %d; ask for a shorter time, or filter", count,
 				 (unsigned long long)ending.matched.flows, WEIR_QUERY_LIMIT_MAX);
 	result = send_flows(job, merge, count);
@@ -145,10 +174,19 @@ static void send_merged(struct weir_job *job, struct merge *merge, const struct 
 void weir_reply_flows(struct weir_job *job, const Weir__Wire__Ask *ask, struct weir_master *master)
 {
 	Weir__Wire__Ask to_nodes = *ask;
-	struct merge merge = {0};
+	struct merge merge = {.ascending = ask->ascending, .progress.job = job};
 	struct weir_legs legs;
 	int result;
 
+	if (*ask->order_by) {
+		merge.quantity = weir_quantity_find(ask->order_by, strlen(ask->order_by));
+		if (!merge.quantity) {
+			weir_job_fail(job, -EINVAL, 0,
+				      "flows cannot be ordered by \"%s\"; there are %s",
+				      ask->order_by, weir_quantity_words(false));
+			return;
+		}
+	}
 	if (!ask->limit || ask->limit > WEIR_QUERY_LIMIT_MAX)
 		to_nodes.limit = WEIR_QUERY_LIMIT_MAX;
 	result = weir_fanout_ask(master->fanout, &to_nodes, weir_job_cancelled(job), take_part,
@@ -169,6 +207,7 @@ void weir_reply_flows(struct weir_job *job, const Weir__Wire__Ask *ask, struct w
 			weir__wire__flow__free_unpacked(merge.held[i].flow, NULL);
 	}
 	free(merge.held);
+	weir_reply_progress_free(&merge.progress);
 	if (!result)
 		weir_legs_free(&legs);
 }

@@ -18,7 +18,8 @@
 
 #include "daemon/common/clock.h"
 #include "daemon/master/reply.h"
-#include "daemon/master/view.h"
+#include "daemon/query/bounds.h"
+#include "daemon/wire/dimension.h"
 #include "daemon/query/fields.h"
 #include "daemon/wire/convert.h"
 #include "daemon/wire/frame.h"
@@ -34,11 +35,12 @@ struct top {
 	const Weir__Wire__Ask *ask;
 	struct weir_fields fields;
 	char words[256]; /* the fields as a summary names them */
-	struct weir_view *view;
+	struct weir_bounds *bounds;
 	struct weir_ending ending;
 	struct weir_aggregate **leg; /* what each node sent so far */
 	int *fault;		     /* by leg: its answer makes no sense */
 	size_t legs;
+	struct weir_reply_progress progress;
 	bool uncounted; /* something is missing of which not even bounds are known */
 	/* of the summaries used */
 	uint64_t lacking; /* segments without this dimension */
@@ -59,7 +61,8 @@ static int add_segment(void *arg, uint64_t seq, const void *body, size_t body_by
 		return -EBADMSG;
 	totals = weir_convert_totals_get(segment->totals);
 	weir_totals_add(&top->summed, &totals);
-	result = weir_view_add_segment(top->view, top->words, segment);
+	result = weir_dimension_add_segment(top->bounds, top->words, top->fields.key_bytes,
+					    segment);
 	weir__wire__segment__free_unpacked(segment, NULL);
 	if (result < 0)
 		return result;
@@ -71,7 +74,7 @@ static int add_segment(void *arg, uint64_t seq, const void *body, size_t body_by
 /* What never came is known in sum, but not whose it is. */
 static void add_missing(struct top *top, const struct weir_keep_stream *stream)
 {
-	weir_view_add_unlisted(top->view, &stream->missing);
+	weir_bounds_add_unlisted(top->bounds, &stream->missing);
 	weir_totals_add(&top->summed, &stream->missing);
 	weir_ending_missing(&top->ending, stream->name,
 			    "%llu of its segments never came here: which keys %llu packets, %llu "
@@ -93,8 +96,8 @@ static int add_stream(struct top *top, const struct weir_keep_stream *stream)
 			      weir_job_cancelled(top->job), add_segment, top);
 }
 
-static int send_lines(struct top *top, const struct weir_view_line *lines, size_t count,
-		      const struct weir_view_result *last)
+static int send_lines(struct top *top, const struct weir_bounds_line *lines, size_t count,
+		      const struct weir_bounds_result *last)
 {
 	Weir__Wire__Totals *totals = calloc(2 * count + 1, sizeof(*totals));
 	Weir__Wire__Line *line = calloc(count + 1, sizeof(*line));
@@ -134,7 +137,7 @@ static int send_lines(struct top *top, const struct weir_view_line *lines, size_
 }
 
 /* Every Part carries the same rest: that of the whole answer. */
-static int send_result(struct top *top, const struct weir_view_result *result)
+static int send_result(struct top *top, const struct weir_bounds_result *result)
 {
 	size_t sent = 0;
 	int error = 0;
@@ -150,27 +153,25 @@ static int send_result(struct top *top, const struct weir_view_result *result)
 	return error;
 }
 
-static int get_result(struct top *top, struct weir_view_result *result)
+static int get_result(struct top *top, struct weir_bounds_result *result)
 {
 	size_t limit = top->ask->limit ? top->ask->limit : SIZE_MAX;
 
-	return weir_view_result(top->view, (enum weir_order)top->ask->order, limit, result);
+	return weir_bounds_result(top->bounds, (enum weir_order)top->ask->order, limit, result);
 }
 
-static int renew_view(struct top *top)
+static int renew_bounds(struct top *top)
 {
-	weir_view_free(top->view);
-	top->view = NULL;
+	weir_bounds_free(top->bounds);
+	top->bounds = NULL;
 	top->lacking = 0;
 	top->used = 0;
 	top->uncounted = false;
 	top->oldest_end_ns = 0;
 	top->newest_end_ns = 0;
 	memset(&top->summed, 0, sizeof(top->summed));
-	free(top->ending.missing);
-	free(top->ending.note);
-	memset(&top->ending, 0, sizeof(top->ending));
-	return weir_view_new(top->fields.key_bytes, WEIR_REPLY_GROUPS_MAX, &top->view);
+	weir_ending_drop(&top->ending);
+	return weir_bounds_new(top->fields.key_bytes, WEIR_REPLY_GROUPS_MAX, &top->bounds);
 }
 
 static void note_summaries(struct top *top)
@@ -217,7 +218,7 @@ static int all_have_streams(const struct top *top, const struct weir_keep_stream
 static int try_summaries(struct top *top)
 {
 	struct weir_keep_stream *streams;
-	struct weir_view_result found;
+	struct weir_bounds_result found;
 	size_t count;
 	bool all;
 	int result = weir_keep_streams(top->master->keep, &streams, &count);
@@ -226,7 +227,7 @@ static int try_summaries(struct top *top)
 		return result;
 	result = all_have_streams(top, streams, count, &all);
 	if (!result && all)
-		result = renew_view(top);
+		result = renew_bounds(top);
 	for (size_t i = 0; i < count && all && !result; i++)
 		if (weir_reply_is_asked(top->ask, streams[i].name))
 			result = add_stream(top, &streams[i]);
@@ -284,8 +285,11 @@ static int take_line(struct top *top, size_t leg, const Weir__Wire__Line *line)
 static int take_part(void *arg, size_t leg, const char *name, Weir__Wire__Part *part)
 {
 	struct top *top = arg;
-	int result = make_leg(top, leg);
+	int result;
 
+	if (weir_reply_progress_take(&top->progress, leg, part))
+		return 0;
+	result = make_leg(top, leg);
 	if (result || !part->top || top->fault[leg])
 		return result;
 	for (size_t i = 0; i < part->top->n_lines && !result; i++)
@@ -318,7 +322,7 @@ static int merge_leg(struct top *top, const struct weir_aggregate *aggregate)
 	if (result)
 		return result;
 	for (size_t i = 0; i < count && !result; i++)
-		result = weir_view_add_exact(top->view, groups[i].key, &groups[i].totals);
+		result = weir_bounds_add_exact(top->bounds, groups[i].key, &groups[i].totals);
 	free(groups);
 	return result;
 }
@@ -333,6 +337,7 @@ static int merge_answered(struct top *top, const struct weir_legs *legs)
 		weir_totals_add(&top->ending.matched, &legs->leg[i].matched);
 		top->ending.blocks_read += legs->leg[i].blocks_read;
 		weir_ending_damaged(&top->ending, &legs->leg[i]);
+		weir_ending_explain(&top->ending, &legs->leg[i]);
 		if (legs->leg[i].blocks_damaged)
 			top->uncounted = true;
 		if (i < top->legs && top->leg[i])
@@ -427,9 +432,9 @@ static int merge_legs(struct top *top, const struct weir_legs *legs)
 static int ask_nodes(struct top *top)
 {
 	Weir__Wire__Ask to_nodes = *top->ask;
-	struct weir_view_result found;
+	struct weir_bounds_result found;
 	struct weir_legs legs;
-	int result = renew_view(top);
+	int result = renew_bounds(top);
 
 	if (result)
 		return result;
@@ -460,6 +465,7 @@ static int ask_nodes(struct top *top)
 
 static int prepare(struct top *top)
 {
+	char title[WEIR_FIELDS_TEXT_MAX];
 	const char *word = "";
 
 	if (weir_fields_parse(top->ask->fields, &top->fields, &word) < 0) {
@@ -471,7 +477,7 @@ static int prepare(struct top *top)
 		size_t used = strlen(top->words);
 
 		snprintf(top->words + used, sizeof(top->words) - used, "%s%s", i ? "," : "",
-			 weir_fields_word(&top->fields, i));
+			 weir_fields_title(&top->fields, i, title, sizeof(title)));
 	}
 	return 0;
 }
@@ -482,14 +488,14 @@ static void free_top(struct top *top)
 		weir_aggregate_free(top->leg[i]);
 	free(top->leg);
 	free(top->fault);
-	weir_view_free(top->view);
-	free(top->ending.missing);
-	free(top->ending.note);
+	weir_bounds_free(top->bounds);
+	weir_reply_progress_free(&top->progress);
+	weir_ending_drop(&top->ending);
 }
 
 void weir_reply_top(struct weir_job *job, const Weir__Wire__Ask *ask, struct weir_master *master)
 {
-	struct top top = {.master = master, .job = job, .ask = ask};
+	struct top top = {.master = master, .job = job, .ask = ask, .progress.job = job};
 	int result = 0;
 
 	if (prepare(&top))

@@ -11,6 +11,7 @@ static void describe_masters(struct weir_node *node, const struct weir_store_sum
 			     Weir__Wire__Node *message, char *state, size_t state_bytes)
 {
 	int error = atomic_load(&node->store_error);
+	char kept[160];
 	size_t used = 0;
 
 	state[0] = '\0';
@@ -18,6 +19,12 @@ static void describe_masters(struct weir_node *node, const struct weir_store_sum
 		used += (size_t)snprintf(state, state_bytes, "%s%s, records wait in the kernel; ",
 					 error == -ENOSPC ? "" : "cannot store: ",
 					 error == -ENOSPC ? "the disk is full" : strerror(-error));
+	else if (atomic_load(&node->refusing))
+		used += (size_t)snprintf(state, state_bytes, "the disk is full, records are refused "
+					 "and only summed up; ");
+	weir_keeper_describe(kept, sizeof(kept));
+	if (*kept && used < state_bytes)
+		used += (size_t)snprintf(state + used, state_bytes - used, "%s; ", kept);
 	if (!atomic_load(&node->attached) && used < state_bytes)
 		used += (size_t)snprintf(state + used, state_bytes - used,
 					 "not attached to the kernel; ");
@@ -74,7 +81,7 @@ void weir_answer_nodes(struct weir_job *job, struct weir_node *node)
 	message.disk_bytes = figures.disk_bytes;
 	message.free_bytes = figures.free_bytes;
 	message.oldest_ns = figures.oldest_ns;
-	message.storing = !atomic_load(&node->store_error);
+	message.storing = !atomic_load(&node->store_error) && !atomic_load(&node->refusing);
 	describe_masters(node, &summed, &message, state, sizeof(state));
 	part.n_nodes = 1;
 	part.nodes = &pointer;

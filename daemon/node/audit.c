@@ -13,6 +13,7 @@
 
 #include "daemon/node/answer.h"
 #include "daemon/node/kernel.h"
+#include "daemon/node/position.h"
 #include "daemon/wire/convert.h"
 
 enum {
@@ -150,41 +151,153 @@ static int count_block(void *arg, uint64_t block, const struct weir_flow *flows,
 	return 0;
 }
 
-/* stored = in segments + what came since. The second is counted from the records. */
-static int audit_summary(struct weir_job *job, struct weir_node *node,
-			 const struct weir_store_state *state)
+/* Whether retention took away a block above @block meanwhile: then the counting begins again, with
+ * the state as it is now. A count is faster than that, or nobody could ever tell. */
+static bool is_outrun(struct weir_node *node, uint64_t block, struct weir_store_state *state,
+		      int *result)
 {
-	struct count count = {.cancel = weir_job_cancelled(job), .through = state->last_block};
+	struct weir_store_expired expired;
+
+	*result = weir_store_expired(node->store, &expired);
+	if (*result || expired.last_block <= block)
+		return false;
+	*result = weir_store_state(node->store, state);
+	return !*result;
+}
+
+/* Of what no segment covers. */
+static int count_rest(struct weir_job *job, struct weir_node *node, struct weir_store_state *state,
+		      struct weir_totals *totals)
+{
+	int result;
+
+	do {
+		struct count count = {.cancel = weir_job_cancelled(job),
+				      .through = state->last_block};
+
+		result = weir_store_scan_after(node->store, state->summed.block, count_block,
+					       &count);
+		*totals = count.totals;
+	} while (!result && is_outrun(node, state->summed.block, state, &result));
+	return result;
+}
+
+/* stored (and refused for lack of room) = in segments + what came since. The second is counted
+ * from the records. */
+static int audit_summary(struct weir_job *job, struct weir_node *node,
+			 const struct weir_store_state *was)
+{
+	struct weir_store_state now = *was, *state = &now;
+	struct weir_totals rest = {0}, sum, refused;
 	struct check check;
-	int result = weir_store_scan_after(node->store, state->summed.block, count_block, &count);
+	int result = count_rest(job, node, &now, &rest);
 
 	if (result == -ECANCELED)
 		return result;
-	check_open(&check, node, "summary", "stored", &state->stored,
+	sum = state->stored;
+	refused = weir_position_refused(&state->position);
+	weir_totals_add(&sum, &refused);
+	check_open(&check, node, "summary", refused.flows ? "stored + refused" : "stored", &sum,
 		   "in segments + since the last one");
 	if (result)
 		snprintf(check.note, sizeof(check.note), "reading the store: %s", strerror(-result));
 	check.message.seq = state->summed.seq;
 	check_term(&check, "in segments", &state->summed.totals);
-	check_term(&check, "since the last one", &count.totals);
+	check_term(&check, "since the last one", &rest);
 	return check_send(&check, job);
 }
 
-/* Every record there is, against the running sum. Retention takes records away and not the sum. */
-static int audit_records(struct weir_job *job, struct weir_node *node,
-			 const struct weir_store_state *state)
+/* Records counted by the partition they are in, so that those of one that is removed while they
+ * are counted can be taken for expired as a whole. */
+struct recount {
+	struct count count; /* of the partition that is being read */
+	const uint64_t *ends; /* last block of each partition, when this began */
+	unsigned partitions, at;
+	struct weir_totals *totals; /* by partition; the last one is what came behind all of them */
+};
+
+static int recount_block(void *arg, uint64_t block, const struct weir_flow *flows, size_t n)
 {
-	struct count count = {.cancel = weir_job_cancelled(job), .through = state->last_block};
+	struct recount *recount = arg;
+
+	while (recount->at < recount->partitions && block > recount->ends[recount->at]) {
+		recount->totals[recount->at++] = recount->count.totals;
+		memset(&recount->count.totals, 0, sizeof(recount->count.totals));
+	}
+	return count_block(&recount->count, block, flows, n);
+}
+
+/* All that is in partitions that @expired does not cover. */
+static struct weir_totals held(struct recount *recount, const struct weir_store_expired *expired)
+{
+	struct weir_totals sum = {0};
+
+	recount->totals[recount->at] = recount->count.totals;
+	for (unsigned i = 0; i <= recount->partitions; i++)
+		if (i == recount->partitions || recount->ends[i] > expired->last_block)
+			weir_totals_add(&sum, &recount->totals[i]);
+	return sum;
+}
+
+static int recount_once(struct weir_node *node, struct recount *recount, uint64_t *damaged,
+			struct weir_totals *sum, struct weir_store_expired *expired)
+{
+	uint64_t *ends;
+	int result = weir_store_ends(node->store, &ends, &recount->partitions);
+
+	if (result)
+		return result;
+	recount->ends = ends;
+	recount->totals = calloc(recount->partitions + 1, sizeof(*recount->totals));
+	if (!recount->totals)
+		result = -ENOMEM;
+	if (!result)
+		result = weir_store_scan(node->store, 0, UINT64_MAX, false, recount_block, recount,
+					 damaged);
+	if (!result)
+		result = weir_store_expired(node->store, expired);
+	if (!result)
+		*sum = held(recount, expired);
+	free(recount->totals);
+	free(ends);
+	return result;
+}
+
+static int recount_all(struct weir_job *job, struct weir_node *node, struct weir_store_state *state,
+		       uint64_t *damaged, struct weir_totals *sum,
+		       struct weir_store_expired *expired)
+{
+	int result;
+
+	do {
+		struct recount recount = {.count = {.cancel = weir_job_cancelled(job),
+						    .through = state->last_block}};
+
+		result = recount_once(node, &recount, damaged, sum, expired);
+	} while (!result && expired->last_block > state->last_block &&
+		 is_outrun(node, state->last_block, state, &result));
+	return result;
+}
+
+/* Every record there is, and what retention took away, against the running sum. */
+static int audit_records(struct weir_job *job, struct weir_node *node,
+			 const struct weir_store_state *was)
+{
+	struct weir_store_state now = *was, *state = &now;
+	struct weir_store_expired expired = {0};
+	struct weir_totals sum = {0};
 	struct check check;
 	uint64_t damaged = 0;
-	int result = weir_store_scan(node->store, 0, UINT64_MAX, false, count_block, &count,
-				     &damaged);
+	int result = recount_all(job, node, &now, &damaged, &sum, &expired);
 
 	if (result == -ECANCELED)
 		return result;
 	check_open(&check, node, "records", "stored", &state->stored,
-		   "every record, counted again");
-	check_term(&check, "records", &count.totals);
+		   expired.partitions ? "every record, counted again + expired" :
+					"every record, counted again");
+	check_term(&check, "records", &sum);
+	if (expired.partitions)
+		check_term(&check, "expired", &expired.totals);
 	if (result)
 		snprintf(check.note, sizeof(check.note), "reading the store: %s", strerror(-result));
 	else if (damaged)

@@ -11,7 +11,10 @@
 #include "daemon/node/node.h"
 
 #define SECOND WEIR_NS_PER_SECOND
+#define DAY    (86400 * SECOND)
 #define AT(member) offsetof(struct weir_node_config, member)
+
+#define KEEP(what, level) AT(keep.rollup_##what[WEIR_ROLLUP_##level])
 
 static const char path_default[] = "/etc/weir/node.conf";
 
@@ -28,8 +31,24 @@ static const struct weir_conf_key keys[] = {
 	 "do not store while the file system has less room than this"},
 	{"node", "summary_top", WEIR_CONF_COUNT, AT(summary_top), 1, 20000,
 	 "exact keys per dimension that masters get"},
-	{"node", "spool_segments", WEIR_CONF_COUNT, AT(spool_segments), 0, 0,
+	{"node", "spool_segments", WEIR_CONF_COUNT, AT(keep.spool_segments), 0, 0,
 	 "summaries kept for masters, the oldest go first; 0: all"},
+	{"node", "when_full", WEIR_CONF_STRING, AT(when_full), 0, 0,
+	 "below min_free: \"summaries\" goes on without raw records, \"wait\" stops"},
+	{"node", "keep", WEIR_CONF_DURATION, AT(keep.raw_ns), 0, 0,
+	 "records older than this go; 0: none"},
+	{"node", "keep_bytes", WEIR_CONF_BYTES, AT(keep.raw_bytes), 0, 0,
+	 "records and segments take no more than this, the oldest go first; 0: any"},
+	{"node", "rollup_top", WEIR_CONF_COUNT, AT(rollup_top), 1, 20000,
+	 "keys per dimension of a roll-up"},
+	{"node", "keep_minutes", WEIR_CONF_DURATION, KEEP(ns, MINUTE), 0, 0,
+	 "roll-ups of a minute older than this go; 0: none"},
+	{"node", "keep_minutes_bytes", WEIR_CONF_BYTES, KEEP(bytes, MINUTE), 0, 0,
+	 "they take no more than this; 0: any"},
+	{"node", "keep_hours", WEIR_CONF_DURATION, KEEP(ns, HOUR), 0, 0, "of an hour"},
+	{"node", "keep_hours_bytes", WEIR_CONF_BYTES, KEEP(bytes, HOUR), 0, 0, ""},
+	{"node", "keep_days", WEIR_CONF_DURATION, KEEP(ns, DAY), 0, 0, "of a day"},
+	{"node", "keep_days_bytes", WEIR_CONF_BYTES, KEEP(bytes, DAY), 0, 0, ""},
 	{"node", "query_threads", WEIR_CONF_COUNT, AT(query_threads), 0, 64,
 	 "of all queries together; 0: as many as there are cores"},
 	{"node", "query_memory", WEIR_CONF_BYTES, AT(query_memory_bytes), 16 << 20, 1ULL << 40,
@@ -76,8 +95,14 @@ static int set_defaults(struct weir_node_config *config)
 		.query_timeout_ns = 600 * SECOND,
 		.min_free_bytes = 256 << 20,
 		.summary_top = 1000,
-		/* A week of intervals of 10 s. */
-		.spool_segments = 7 * 8640,
+		.when_full = strdup("summaries"),
+		.rollup_top = 1000,
+		.keep = {
+			/* A week of intervals of 10 s. */
+			.spool_segments = 7 * 8640,
+			.rollup_ns = {7 * DAY, 92 * DAY, 3653 * DAY},
+			.rollup_bytes = {4ULL << 30, 2ULL << 30, 2ULL << 30},
+		},
 		.configure_kernel = true,
 		.active_timeout_ns = 60 * SECOND,
 		.idle_timeout_ns = 15 * SECOND,
@@ -88,7 +113,7 @@ static int set_defaults(struct weir_node_config *config)
 	host[sizeof(host) - 1] = '\0';
 	config->name = strdup(host);
 	return config->name && config->state && config->socket && config->site &&
-			       config->query_spill_folder ?
+			       config->query_spill_folder && config->when_full ?
 		       0 : -ENOMEM;
 }
 
@@ -115,6 +140,11 @@ static void *open_master(void *into, const char *section, const char *name, char
 
 static int check(const char *path, const struct weir_node_config *config)
 {
+	if (strcmp(config->when_full, "summaries") && strcmp(config->when_full, "wait")) {
+		weir_log_error("%s: [node] when_full: \"%s\" is neither \"summaries\" nor \"wait\"",
+			       path, config->when_full);
+		return -EINVAL;
+	}
 	if (*config->name && strlen(config->name) <= WEIR_CONF_NAME_BYTES)
 		return 0;
 	weir_log_error("%s: the host name \"%s\" cannot be the node's name, which has 1 to %d "
@@ -151,6 +181,7 @@ void weir_config_free(struct weir_node_config *config)
 	free(config->name);
 	free(config->state);
 	free(config->socket);
+	free(config->when_full);
 	free(config->site);
 	free(config->query_spill_folder);
 	for (unsigned i = 0; i < config->masters; i++) {

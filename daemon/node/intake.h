@@ -23,6 +23,8 @@ struct weir_intake {
 	bool dirty; /* position differs from the store's */
 	uint64_t since_ns; /* monotonic: when it became dirty */
 	struct weir_store_position position; /* with all that was taken */
+	bool unsure; /* the last commit failed: it may be on the disk nevertheless */
+	bool refuses; /* when the disk is full: records are summed up and not stored */
 	uint64_t last_block; /* committed, as far as we know */
 	struct weir_summary *summary;
 	bool rebuilding; /* the summary lags behind the store */
@@ -33,7 +35,6 @@ struct weir_intake {
 	/* When the last interval was closed, the module said that our instance is no more. */
 	bool kernel_gone;
 	bool sums_differ; /* reported */
-	bool losing; /* reported: the spool drops what a master still lacks */
 };
 
 /* Read where the store is, and rebuild the summary of what no segment covers. */
@@ -49,7 +50,9 @@ bool weir_intake_has_room(const struct weir_intake *intake);
 int weir_intake_take(struct weir_intake *intake, const struct weir_kernel_event *batch);
 /* The position was changed other than by a batch. */
 void weir_intake_touch(struct weir_intake *intake);
-/* Block and position in one transaction. After an error all is kept for another try. */
+/* Block and position in one transaction; or, if the disk is full and the configuration wants it, position
+ * and a segment that sums up the records in the place of the block. After an error all is kept for
+ * another try. */
 int weir_intake_commit(struct weir_intake *intake);
 /* When the interval is over and everything is committed: write its segment. */
 int weir_intake_close_interval(struct weir_intake *intake);

@@ -151,13 +151,17 @@ static int loop(struct event_base *base)
 }
 
 /* Start in the order of the data, stop in the reverse one. */
-static int run(struct weir_node *node, struct event_base *base)
+static int run(struct weir_node *node, struct event_base *base, const char *path)
 {
 	int ret = weir_serve_start(node, base);
 
 	if (ret)
 		return ret;
 	ret = weir_replicate_start(node, base);
+	if (!ret)
+		ret = weir_reload_start(node, base, path);
+	if (!ret)
+		ret = weir_keeper_start(node);
 	if (!ret)
 		ret = weir_ingest_start(node);
 	if (!ret) {
@@ -167,12 +171,14 @@ static int run(struct weir_node *node, struct event_base *base)
 		weir_ingest_stop(node);
 	}
 	atomic_store(&node->stopping, true);
+	weir_keeper_stop();
+	weir_reload_stop();
 	weir_replicate_stop();
 	weir_serve_stop();
 	return ret;
 }
 
-static int run_with_store(struct weir_node *node)
+static int run_with_store(struct weir_node *node, const char *path)
 {
 	struct weir_store_options options = {.min_free_bytes = node->config.min_free_bytes};
 	struct event_base *base;
@@ -185,7 +191,7 @@ static int run_with_store(struct weir_node *node)
 		return ret;
 	node->segment_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	base = node->segment_fd < 0 ? NULL : event_base_new();
-	ret = base ? run(node, base) : -ENOMEM;
+	ret = base ? run(node, base, path) : -ENOMEM;
 	if (base)
 		event_base_free(base);
 	if (node->segment_fd >= 0)
@@ -216,7 +222,7 @@ int main(int argc, char **argv)
 		weir_log_error("libevent has no threads");
 		ret = -ENOTSUP;
 	} else {
-		ret = run_with_store(&node);
+		ret = run_with_store(&node, arguments.config);
 	}
 	if (ret)
 		weir_log_error("ended: %s", strerror(-ret));

@@ -11,8 +11,10 @@ bool weir_position_start(struct weir_store_position *position,
 		return false;
 	weir_totals_add(&position->before, &position->received);
 	weir_totals_add(&position->missing_before, &position->missing);
+	weir_totals_add(&position->refused_before, &position->refused);
 	memset(&position->received, 0, sizeof(position->received));
 	memset(&position->missing, 0, sizeof(position->missing));
+	memset(&position->refused, 0, sizeof(position->refused));
 	memset(&position->numbered, 0, sizeof(position->numbered));
 	if (position->instance && !position->ended)
 		position->instances_unfinished++;
@@ -68,6 +70,24 @@ int weir_position_accept(struct weir_store_position *position,
 	position->missing_batches += gap;
 	position->seq = batch->seq;
 	return equal || gap ? 0 : -EPROTO;
+}
+
+void weir_position_refuse(struct weir_store_position *position, const struct weir_totals *totals,
+			  uint64_t now_ns)
+{
+	weir_totals_subtract(&position->received, totals);
+	weir_totals_add(&position->refused, totals);
+	if (!position->refused_first_ns)
+		position->refused_first_ns = now_ns;
+	position->refused_last_ns = now_ns;
+}
+
+struct weir_totals weir_position_refused(const struct weir_store_position *position)
+{
+	struct weir_totals refused = position->refused;
+
+	weir_totals_add(&refused, &position->refused_before);
+	return refused;
 }
 
 uint64_t weir_position_end(struct weir_store_position *position,

@@ -34,6 +34,11 @@ enum weir_position_verdict weir_position_check(const struct weir_store_position 
 int weir_position_accept(struct weir_store_position *position,
 			 const struct weir_kernel_event *batch,
 			 const struct weir_totals *totals);
+/* Records that sum up to @totals, of those accepted last, are not stored for lack of room. */
+void weir_position_refuse(struct weir_store_position *position, const struct weir_totals *totals,
+			  uint64_t now_ns);
+/* All of them, of every instance. */
+struct weir_totals weir_position_refused(const struct weir_store_position *position);
 /* The instance is over: what it numbered beyond the position is missing. Returns how many batches. */
 uint64_t weir_position_end(struct weir_store_position *position,
 			   const struct weir_kernel_event *end);

@@ -213,6 +213,7 @@ static void put_ledger(struct builder *b, const struct weir_store_state *state)
 	to->missing_before = put_totals(b, &from->missing_before);
 	to->instances_unfinished = from->instances_unfinished;
 	to->lost = put_totals(b, &from->lost);
+	to->refused_before = put_totals(b, &from->refused_before);
 	to->stored = put_totals(b, &state->stored);
 }
 

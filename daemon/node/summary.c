@@ -168,7 +168,8 @@ int weir_summary_add(struct weir_summary *summary, uint64_t block, const struct 
 		if (!ret)
 			ret = add_rest(summary, flows + at, some, &row);
 	}
-	summary->last_block = block;
+	if (block)
+		summary->last_block = block;
 	return ret;
 }
 

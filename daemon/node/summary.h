@@ -25,7 +25,7 @@ int weir_summary_new(size_t max_groups, struct weir_summary **summary);
 void weir_summary_free(struct weir_summary *summary);
 /* Whether @count more flows are sure to find room. */
 bool weir_summary_fits(const struct weir_summary *summary, size_t count);
-/* Add block @block; the caller knows that it fits. -ENOMEM leaves the summary
+/* Add block @block, or records that are in none (0); the caller knows that it fits. -ENOMEM leaves the summary
  * inexact: clear it and rebuild. */
 int weir_summary_add(struct weir_summary *summary, uint64_t block, const struct weir_flow *flows,
 		     size_t count);

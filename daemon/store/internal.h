@@ -2,13 +2,24 @@
 /*
  * internal.h - what the files of the store share.
  *
- * Concurrency: `lock` guards the list of partitions and each partition's map. A
- * reader holds it shared for one short read transaction; whoever adds a partition
- * or shrinks a map (the writer, or a read-only process that finds a new one) holds
- * it alone. Older partitions are opened when they are read and closed when
- * descriptors run short, by whoever holds the lock alone. The write transaction
- * itself needs no lock: only the writer changes the list. Writers are preferred,
- * or endless queries would keep the day from changing.
+ * Concurrency
+ *
+ * `lock` is a mutex held for moments: it guards the list of partitions and, in each,
+ * everything but what LMDB guards itself. A reader takes a partition with
+ * weir_partition_hold(), which opens it if need be, begins and ends its transactions, and lets
+ * go with weir_partition_release(). From hold to release the environment is neither closed nor
+ * remapped; removal takes the partition out of the list (a later hold of its id gives
+ * -ESTALE) and its folder from the disk, and the last release closes it: until then
+ * readers have all of it.
+ *
+ * - A thread holds one partition at a time, and calls nothing else of the store between hold and
+ *   release: who ends a day or repairs an environment waits for the readers of that partition,
+ *   with new ones waiting behind (weir_partition_drain()). So hold it for a block, not for a query.
+ * - Ids are of this process, grow along the list, and are never given twice.
+ * - Only the writer's thread adds partitions, and the newest is never removed: so that thread
+ *   needs no lock for the newest and its write transaction. Any one thread at a time of
+ *   the same process removes (`changes` sees to that), the oldest first.
+ * - A read-only process follows what it finds in the folder (weir_partition_refresh()).
  */
 #ifndef WEIR_STORE_INTERNAL_H
 #define WEIR_STORE_INTERNAL_H
@@ -21,8 +32,8 @@
 
 enum {
 	/* Of folders and what is in them; a block has its own. docs/store.md */
-	WEIR_STORE_FORMAT = 1,
-	WEIR_STORE_PARTITION_NAME = 9, /* "20261123" */
+	WEIR_STORE_FORMAT = 2,
+	WEIR_STORE_PARTITION_NAME = 14, /* "20261123", "20261123.0001" */
 };
 
 struct weir_block_writer;
@@ -36,8 +47,12 @@ enum weir_partition_db {
 
 struct weir_partition {
 	char name[WEIR_STORE_PARTITION_NAME];
+	uint32_t id;
 	struct weir_lmdb *lmdb; /* NULL: damaged, or not open now */
+	unsigned refs; /* how many hold it */
 	bool damaged; /* passed over */
+	bool draining; /* about to be closed or remapped: wait with holding it */
+	bool gone; /* not in the list any more: the last one to release it frees it */
 };
 
 struct weir_store {
@@ -47,12 +62,18 @@ struct weir_store {
 	int lock_fd; /* flock'ed; -1: read only */
 	struct weir_lmdb *state;
 	struct weir_block_writer *block_writer; /* of the writing thread; NULL: not needed yet */
+	struct weir_lmdb *rollups; /* NULL: not there, or damaged */
 	_Atomic uint64_t dropped; /* segments 1..dropped are gone */
-	pthread_rwlock_t lock;
-	struct weir_partition *partitions; /* oldest first; under lock */
+	pthread_mutex_t lock;
+	pthread_cond_t released; /* a partition that drains has no reader left, or is done */
+	struct weir_partition **partitions; /* oldest first; under lock */
 	unsigned partition_count;
+	uint32_t last_id;
 	unsigned open_count, open_max; /* partitions that are open, and may be */
 	unsigned victim; /* where to look for the next one to close */
+	uint64_t begun_ns; /* of the partition being made; the writer's */
+	pthread_mutex_t changes; /* to the list, other than the writer's; taken before lock */
+	_Atomic uint64_t cut_bytes, cut_ns; /* end a partition this large, this old; 0: never */
 };
 
 /* What one partition holds, kept by its transactions. On disk as u64s in this order. */
@@ -88,37 +109,91 @@ int weir_meta_get(struct weir_lmdb_txn *txn, unsigned db, const char *key, void 
 void weir_meta_encode(const void *u64s, size_t bytes, void *to);
 void weir_meta_decode(const void *from, size_t from_bytes, void *u64s, size_t bytes);
 int weir_meta_put_state(struct weir_lmdb_txn *txn, const struct weir_store_state *state);
+/* -EBADMSG: something is missing, or not what was written. */
 int weir_meta_get_state(struct weir_lmdb_txn *txn, struct weir_store_state *state);
+/* Of one of its keys. -ENOENT: @key is none of them. */
+int weir_meta_decode_state(const char *key, const void *data, size_t bytes,
+			   struct weir_store_state *state);
+uint64_t weir_meta_sum_state(const struct weir_store_state *state);
 int weir_meta_put_format(struct weir_lmdb_txn *txn, unsigned db);
+/* If what is there says an earlier one. */
+int weir_meta_raise_format(struct weir_lmdb_txn *txn, unsigned db);
 /* -ENOTSUP: @path was written by a later version (logged). */
 int weir_meta_check_format(struct weir_lmdb_txn *txn, unsigned db, const char *path);
 
 /* state.c: the environment "state". */
 int weir_state_open(struct weir_store *store);
 
+/* What retention took away, ever, and the name of the partition of which it did so last: the
+ * same transaction says both, and after a crash the folder of that name still goes. */
+int weir_state_get_expired(struct weir_store *store, struct weir_store_expired *expired);
+int weir_state_put_expired(struct weir_store *store, const struct weir_store_expired *expired,
+			   const char *name);
+int weir_state_removed(struct weir_store *store); /* that folder is gone */
+/* malloc'ed into *@name; NULL: none */
+int weir_state_get_removing(struct weir_store *store, char **name);
+
+/* retention.c: at open, before partitions are taken in. */
+int weir_retention_finish(struct weir_store *store);
+
+/* rollup.c: make or open its environment. */
+int weir_rollup_open(struct weir_store *store);
+
 /* folder.c */
 char *weir_folder_path(const char *dir, const char *name); /* malloc'ed */
 int weir_folder_sync(const char *path);
+/* That @path itself is there is durable when this returns 0. */
+int weir_folder_sync_parent(const char *path);
+/* Remove a flat folder, as far as that goes. */
+void weir_folder_discard(const char *path);
 /* Make folder @dir/@name complete or not at all: @fill works in "@name.new". */
 typedef int weir_folder_fill(struct weir_store *store, const char *path);
 int weir_folder_create(struct weir_store *store, const char *name, weir_folder_fill *fill);
-/* Remove what a crash left of folders being made. */
+/* Take folder @dir/@name away at once, and then its files: a crash in between is finished by
+ * weir_folder_clean(). -ENOENT: it is not there. */
+int weir_folder_remove(const char *dir, const char *name);
+/* Remove what a crash left of folders being made or removed. */
 void weir_folder_clean(const char *dir);
 
-bool weir_newest_is_name(const char *name);
-extern const char *const weir_partition_dbs[];
 /* partition.c */
+extern const char *const weir_partition_dbs[];
 int weir_partition_load(struct weir_store *store); /* at open */
 void weir_partition_unload(struct weir_store *store);
-/* Take the lock shared, with partition @index open. -EBADMSG: it is damaged. After an
- * error the lock is not held. */
-int weir_partition_hold(struct weir_store *store, unsigned index, struct weir_lmdb **lmdb);
-/* In a read-only process: take in partitions that the writer made since. */
+/* Ids of all partitions, oldest first, malloc'ed (never NULL). */
+int weir_partition_ids(struct weir_store *store, uint32_t **ids, unsigned *count);
+/* Partition @id, open until it is released. -ESTALE: it was removed. -EBADMSG: it is damaged.
+ * The rules are above. */
+int weir_partition_hold(struct weir_store *store, uint32_t id, struct weir_partition **partition);
+/* -ENOENT: there is none yet. */
+int weir_partition_hold_newest(struct weir_store *store, struct weir_partition **partition);
+void weir_partition_release(struct weir_store *store, struct weir_partition *partition);
+/* Close and open again after LMDB gave up on an environment. The caller does not hold it. */
+int weir_partition_reopen(struct weir_store *store, struct weir_partition *partition);
+int weir_partition_open(struct weir_store *store, const char *name, bool newest,
+			struct weir_lmdb **lmdb);
+/* What follows is under lock. */
+int weir_partition_append(struct weir_store *store, const char *name, struct weir_lmdb *lmdb);
+/* Out of the list; freed when nobody holds it. */
+void weir_partition_forget(struct weir_store *store, unsigned index);
+/* Wait until nobody holds it, and let nobody take it until drained. The lock is given up meanwhile. */
+void weir_partition_drain(struct weir_store *store, struct weir_partition *partition);
+void weir_partition_drained(struct weir_store *store, struct weir_partition *partition);
+void weir_partition_make_room(struct weir_store *store);
+void weir_partition_open_older(struct weir_store *store);
+
+/* read.c: what its files take on the disk. */
+uint64_t weir_partition_disk_bytes(const struct weir_store *store, const char *name);
+
+/* newest.c */
+bool weir_newest_is_name(const char *name);
+/* Take in every folder later than the newest known; in a read-only process, forget those that the
+ * writer removed. Under lock. */
+int weir_newest_take_in(struct weir_store *store);
+/* In a read-only process: follow what the writer made and removed since. */
 int weir_partition_refresh(struct weir_store *store);
-/* The newest partition, made first if @now_ns is on a later day. Writer only. */
+/* The newest partition, made first if @now_ns is on a later day, or retention wants the next
+ * piece. Writer only. */
 int weir_partition_current(struct weir_store *store, uint64_t now_ns,
 			   struct weir_partition **partition);
-/* Close and open again after LMDB gave up on an environment. */
-int weir_partition_reopen(struct weir_store *store, struct weir_partition *partition);
 
 #endif

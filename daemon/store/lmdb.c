@@ -167,6 +167,16 @@ int weir_lmdb_shrink(struct weir_lmdb *lmdb)
 	return to_errno(mdb_env_set_mapsize(lmdb->env, 1));
 }
 
+uint64_t weir_lmdb_bytes(struct weir_lmdb *lmdb)
+{
+	MDB_envinfo info;
+	MDB_stat stat;
+
+	if (mdb_env_info(lmdb->env, &info) || mdb_env_stat(lmdb->env, &stat))
+		return 0;
+	return (info.me_last_pgno + 1) * (uint64_t)stat.ms_psize;
+}
+
 int weir_lmdb_begin(struct weir_lmdb *lmdb, bool write, struct weir_lmdb_txn *txn)
 {
 	unsigned flags = write ? 0 : MDB_RDONLY;

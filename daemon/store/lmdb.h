@@ -48,6 +48,9 @@ void weir_lmdb_close(struct weir_lmdb *lmdb);
  * process may be open on @lmdb. After an error it is not mapped: close it. */
 int weir_lmdb_shrink(struct weir_lmdb *lmdb);
 
+/* Bytes of the file that are or were in use, as of the last commit. */
+uint64_t weir_lmdb_bytes(struct weir_lmdb *lmdb);
+
 /* Also returns the error kept in @txn, if it fails. -ENOTRECOVERABLE: an
  * earlier commit failed while it wrote LMDB's own root; close and open again. */
 int weir_lmdb_begin(struct weir_lmdb *lmdb, bool write, struct weir_lmdb_txn *txn);

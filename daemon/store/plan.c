@@ -3,8 +3,8 @@
  * plan.c - which blocks a reader has to look at, from the index of times alone.
  *
  * Each partition is read in one transaction: the index has 32 bytes for a block of
- * up to 65536 records, so this is short. Partitions are only ever added, at the end, so
- * an index stays what it is.
+ * up to 65536 records, so this is short. A partition that is
+ * removed meanwhile has nothing to plan.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -22,7 +22,7 @@ struct plan {
 	uint64_t damaged;
 };
 
-static int append(struct plan *plan, unsigned partition, uint64_t number,
+static int append(struct plan *plan, uint32_t partition, uint64_t number,
 		  const struct weir_meta_times *times)
 {
 	if (plan->count == plan->room) {
@@ -43,7 +43,7 @@ static int append(struct plan *plan, unsigned partition, uint64_t number,
 }
 
 /* Add the blocks of one partition. -ENOENT: that was all. */
-static int add_blocks(struct plan *plan, struct weir_lmdb_txn *txn, unsigned partition)
+static int add_blocks(struct plan *plan, struct weir_lmdb_txn *txn, uint32_t partition)
 {
 	struct weir_lmdb_value value;
 	struct weir_meta_times times;
@@ -61,43 +61,42 @@ static int add_blocks(struct plan *plan, struct weir_lmdb_txn *txn, unsigned par
 	return ret;
 }
 
-static int plan_partition(struct plan *plan, unsigned index)
+static int plan_partition(struct plan *plan, uint32_t id)
 {
+	struct weir_partition *partition;
 	struct weir_lmdb_txn txn;
-	struct weir_lmdb *lmdb;
-	int ret = weir_partition_hold(plan->store, index, &lmdb);
+	int ret = weir_partition_hold(plan->store, id, &partition);
 
 	/* Whoever found the partition damaged has said so. */
 	if (ret == -EBADMSG)
 		plan->damaged++;
 	if (ret)
-		return ret == -EBADMSG ? 0 : ret;
-	ret = weir_lmdb_begin(lmdb, false, &txn);
+		return ret == -EBADMSG || ret == -ESTALE ? 0 : ret;
+	ret = weir_lmdb_begin(partition->lmdb, false, &txn);
 	if (!ret)
-		ret = add_blocks(plan, &txn, index);
+		ret = add_blocks(plan, &txn, id);
 	weir_lmdb_abort(&txn);
 	if (ret == -EBADMSG) {
 		plan->damaged++;
 		weir_log_warn("%s/%s: the index is damaged; what follows is left out",
-			      plan->store->dir, plan->store->partitions[index].name);
+			      plan->store->dir, partition->name);
 	}
-	pthread_rwlock_unlock(&plan->store->lock);
+	weir_partition_release(plan->store, partition);
 	return ret == -ENOENT || ret == -EBADMSG ? 0 : ret;
 }
 
 static int make(struct plan *plan, struct weir_store_block **blocks, size_t *count,
 		uint64_t *damaged)
 {
-	unsigned partitions;
+	uint32_t *ids = NULL;
+	unsigned partitions = 0;
 	int ret = weir_partition_refresh(plan->store);
 
-	if (!ret) {
-		pthread_rwlock_rdlock(&plan->store->lock);
-		partitions = plan->store->partition_count;
-		pthread_rwlock_unlock(&plan->store->lock);
-		for (unsigned i = 0; i < partitions && !ret; i++)
-			ret = plan_partition(plan, i);
-	}
+	if (!ret)
+		ret = weir_partition_ids(plan->store, &ids, &partitions);
+	for (unsigned i = 0; i < partitions && !ret; i++)
+		ret = plan_partition(plan, ids[i]);
+	free(ids);
 	if (ret) {
 		free(plan->blocks);
 		return ret;

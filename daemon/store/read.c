@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * read.c - small reads: each takes the lock of the partitions, one short
- * read transaction, a copy, and lets go. Partitions are only ever added, at the
- * end, so an index stays what it is between two locks.
+ * read.c - small reads: each holds one partition for one short read transaction,
+ * takes a copy, and lets go. A partition that is removed meanwhile is passed over.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -14,23 +14,21 @@
 
 int weir_store_state(struct weir_store *store, struct weir_store_state *state)
 {
+	struct weir_partition *newest;
 	struct weir_lmdb_txn txn;
 	int ret = weir_partition_refresh(store);
 
 	memset(state, 0, sizeof(*state));
 	if (ret)
 		return ret;
-	pthread_rwlock_rdlock(&store->lock);
-	if (store->partition_count) {
-		struct weir_lmdb *lmdb = store->partitions[store->partition_count - 1].lmdb;
-
-		ret = lmdb ? weir_lmdb_begin(lmdb, false, &txn) : -EBADMSG;
-		if (!ret)
-			ret = weir_meta_get_state(&txn, state);
-		if (lmdb)
-			weir_lmdb_abort(&txn);
-	}
-	pthread_rwlock_unlock(&store->lock);
+	ret = weir_partition_hold_newest(store, &newest);
+	if (ret)
+		return ret == -ENOENT ? 0 : ret;
+	ret = weir_lmdb_begin(newest->lmdb, false, &txn);
+	if (!ret)
+		ret = weir_meta_get_state(&txn, state);
+	weir_lmdb_abort(&txn);
+	weir_partition_release(store, newest);
 	return ret;
 }
 
@@ -95,58 +93,60 @@ static int copy_segment(struct weir_lmdb *lmdb, uint64_t seq, void **body, size_
 	return ret;
 }
 
-static unsigned count_partitions(struct weir_store *store)
+/* -ENOENT: not in that partition, which may be damaged or gone. */
+static int get_segment(struct weir_store *store, uint32_t id, uint64_t seq, void **body,
+		       size_t *body_bytes)
 {
-	unsigned count;
+	struct weir_partition *partition;
+	int ret = weir_partition_hold(store, id, &partition);
 
-	pthread_rwlock_rdlock(&store->lock);
-	count = store->partition_count;
-	pthread_rwlock_unlock(&store->lock);
-	return count;
+	if (ret)
+		return ret == -EBADMSG || ret == -ESTALE ? -ENOENT : ret;
+	ret = copy_segment(partition->lmdb, seq, body, body_bytes);
+	weir_partition_release(store, partition);
+	return ret;
 }
 
 int weir_store_get_segment(struct weir_store *store, uint64_t seq, void **body, size_t *body_bytes)
 {
-	struct weir_lmdb *lmdb;
+	unsigned count;
+	uint32_t *ids;
 	int ret = weir_partition_refresh(store);
 
 	if (ret)
 		return ret;
 	if (seq <= dropped(store))
 		return -ENOENT;
+	ret = weir_partition_ids(store, &ids, &count);
+	if (ret)
+		return ret;
 	ret = -ENOENT;
 	/* A master that keeps up wants the newest. */
-	for (unsigned i = count_partitions(store); i-- && ret == -ENOENT;) {
-		ret = weir_partition_hold(store, i, &lmdb);
-		if (!ret) {
-			ret = copy_segment(lmdb, seq, body, body_bytes);
-			pthread_rwlock_unlock(&store->lock);
-		} else if (ret == -EBADMSG) {
-			ret = -ENOENT;
-		}
-	}
+	while (count-- && ret == -ENOENT)
+		ret = get_segment(store, ids[count], seq, body, body_bytes);
+	free(ids);
 	return ret;
 }
 
-/* The first segment of partition @index that is not below @from. -ENOENT: none.
+/* The first segment of a partition that is not below @from. -ENOENT: none.
  * *@below: it has one that is, so there are none above in older partitions. */
-static int seek_segment(struct weir_store *store, unsigned index, uint64_t from, uint64_t *seq,
+static int seek_segment(struct weir_store *store, uint32_t id, uint64_t from, uint64_t *seq,
 			bool *below)
 {
+	struct weir_partition *partition;
 	struct weir_lmdb_txn txn;
-	struct weir_lmdb *lmdb;
 	uint64_t other;
-	int ret = weir_partition_hold(store, index, &lmdb);
+	int ret = weir_partition_hold(store, id, &partition);
 
 	if (ret)
-		return ret == -EBADMSG ? -ENOENT : ret;
-	ret = weir_lmdb_begin(lmdb, false, &txn);
+		return ret == -EBADMSG || ret == -ESTALE ? -ENOENT : ret;
+	ret = weir_lmdb_begin(partition->lmdb, false, &txn);
 	if (!ret)
 		ret = weir_lmdb_seek_number(&txn, WEIR_DB_SEGMENTS, from, false, seq, NULL);
 	*below = (!ret || ret == -ENOENT) &&
 		 !weir_lmdb_seek_number(&txn, WEIR_DB_SEGMENTS, from - 1, true, &other, NULL);
 	weir_lmdb_abort(&txn);
-	pthread_rwlock_unlock(&store->lock);
+	weir_partition_release(store, partition);
 	return ret;
 }
 
@@ -154,21 +154,23 @@ int weir_store_next_segment(struct weir_store *store, uint64_t from, uint64_t *s
 {
 	int ret = weir_partition_refresh(store);
 	bool below = false;
+	unsigned count;
 	uint64_t mark;
+	uint32_t *ids;
 
 	*seq = 0;
+	if (!ret)
+		ret = weir_partition_ids(store, &ids, &count);
 	if (ret)
 		return ret;
 	mark = dropped(store);
 	if (from <= mark)
 		from = mark + 1;
 	/* From the newest on: what is asked for is rarely old, and old ones may have to be opened. */
-	for (unsigned i = count_partitions(store); i-- && !below;) {
-		ret = seek_segment(store, i, from, seq, &below);
-		if (ret && ret != -ENOENT)
-			return ret;
-	}
-	return 0;
+	while (count-- && !below && (!ret || ret == -ENOENT))
+		ret = seek_segment(store, ids[count], from, seq, &below);
+	free(ids);
+	return ret == -ENOENT ? 0 : ret;
 }
 
 int weir_store_oldest_segment(struct weir_store *store, uint64_t *seq)
@@ -176,42 +178,41 @@ int weir_store_oldest_segment(struct weir_store *store, uint64_t *seq)
 	return weir_store_next_segment(store, 0, seq);
 }
 
-/* What the file takes on the disk. */
-static uint64_t disk_bytes(struct weir_store *store, unsigned index)
+/* What the files take on the disk. */
+uint64_t weir_partition_disk_bytes(const struct weir_store *store, const char *name)
 {
-	char name[WEIR_STORE_PARTITION_NAME], *folder, *path;
-	struct stat status;
+	static const char *const files[] = {"data.mdb", "lock.mdb"};
 	uint64_t bytes = 0;
 
-	pthread_rwlock_rdlock(&store->lock);
-	memcpy(name, store->partitions[index].name, sizeof(name));
-	pthread_rwlock_unlock(&store->lock);
-	folder = weir_folder_path(store->dir, name);
-	path = folder ? weir_folder_path(folder, "data.mdb") : NULL;
-	if (path && !stat(path, &status))
-		bytes = (uint64_t)status.st_blocks * 512;
-	free(path);
-	free(folder);
+	for (unsigned i = 0; i < 2; i++) {
+		struct stat status;
+		char *path;
+
+		if (asprintf(&path, "%s/%s/%s", store->dir, name, files[i]) < 0)
+			break;
+		if (!stat(path, &status))
+			bytes += (uint64_t)status.st_blocks * 512;
+		free(path);
+	}
 	return bytes;
 }
 
-static int add_partition(struct weir_store *store, unsigned index,
-			 struct weir_store_figures *figures)
+static int add_partition(struct weir_store *store, uint32_t id, struct weir_store_figures *figures)
 {
+	struct weir_partition *partition;
 	struct weir_meta_held held;
 	struct weir_lmdb_txn txn;
-	struct weir_lmdb *lmdb;
-	int ret;
+	int ret = weir_partition_hold(store, id, &partition);
 
-	figures->disk_bytes += disk_bytes(store, index);
-	ret = weir_partition_hold(store, index, &lmdb);
 	if (ret)
-		return ret == -EBADMSG ? 0 : ret;
-	ret = weir_lmdb_begin(lmdb, false, &txn);
+		return ret == -EBADMSG || ret == -ESTALE ? 0 : ret;
+	figures->partitions++;
+	figures->disk_bytes += weir_partition_disk_bytes(store, partition->name);
+	ret = weir_lmdb_begin(partition->lmdb, false, &txn);
 	if (!ret)
 		ret = weir_meta_get(&txn, WEIR_DB_META, "held", &held, sizeof(held));
 	weir_lmdb_abort(&txn);
-	pthread_rwlock_unlock(&store->lock);
+	weir_partition_release(store, partition);
 	if (ret || !held.blocks)
 		return ret;
 	figures->blocks += held.blocks;
@@ -228,6 +229,8 @@ int weir_store_figures(struct weir_store *store, struct weir_store_figures *figu
 	struct weir_store_state state;
 	struct statvfs fs;
 	uint64_t oldest;
+	unsigned count;
+	uint32_t *ids;
 	int ret = weir_store_state(store, &state);
 
 	memset(figures, 0, sizeof(*figures));
@@ -241,8 +244,11 @@ int weir_store_figures(struct weir_store *store, struct weir_store_figures *figu
 	/* A commit between the two reads can make oldest the newer one. */
 	if (oldest && oldest <= state.summed.seq)
 		figures->segments = state.summed.seq - oldest + 1;
-	figures->partitions = count_partitions(store);
-	for (unsigned i = 0; i < figures->partitions && !ret; i++)
-		ret = add_partition(store, i, figures);
+	ret = weir_partition_ids(store, &ids, &count);
+	if (ret)
+		return ret;
+	for (unsigned i = 0; i < count && !ret; i++)
+		ret = add_partition(store, ids[i], figures);
+	free(ids);
 	return ret;
 }

@@ -72,6 +72,17 @@ static int read_identity(struct weir_store *store, const char *path)
 	return ret == -ENOENT ? -EBADMSG : ret;
 }
 
+/* Programs that read an earlier format must not take this for one. */
+static int raise_format(struct weir_store *store)
+{
+	struct weir_lmdb_txn txn;
+
+	if (weir_lmdb_begin(store->state, true, &txn))
+		return txn.error;
+	weir_meta_raise_format(&txn, DB_META);
+	return weir_lmdb_commit(&txn);
+}
+
 int weir_state_open(struct weir_store *store)
 {
 	struct weir_lmdb_options options = {.dbs = state_dbs,
@@ -82,18 +93,75 @@ int weir_state_open(struct weir_store *store)
 
 	if (!path)
 		return -ENOMEM;
-	if (!store->options.read_only && access(path, F_OK))
-		ret = weir_folder_create(store, "state", fill);
+	if (!store->options.read_only && access(path, F_OK)) {
+		/* First of all the store's own folder: what is in it cannot outlive it. */
+		ret = weir_folder_sync_parent(store->dir);
+		if (!ret)
+			ret = weir_folder_create(store, "state", fill);
+	}
 	if (!ret)
 		ret = weir_lmdb_open(path, &options, &store->state);
 	if (!ret)
 		ret = read_identity(store, path);
+	if (!ret && !store->options.read_only)
+		ret = raise_format(store);
 	if (ret == -ENOENT)
 		weir_log_error("%s: there is no weir store here", store->dir);
 	else if (ret && ret != -ENOTSUP)
 		weir_log_error("%s: cannot be opened: %s", path, strerror(-ret));
 	free(path);
 	return ret;
+}
+
+int weir_state_get_expired(struct weir_store *store, struct weir_store_expired *expired)
+{
+	struct weir_lmdb_txn txn;
+	int ret = weir_lmdb_begin(store->state, false, &txn);
+
+	memset(expired, 0, sizeof(*expired));
+	if (!ret)
+		ret = weir_meta_get(&txn, DB_META, "expired", expired, sizeof(*expired));
+	weir_lmdb_abort(&txn);
+	return ret == -ENOENT ? 0 : ret;
+}
+
+int weir_state_put_expired(struct weir_store *store, const struct weir_store_expired *expired,
+			   const char *name)
+{
+	struct weir_lmdb_txn txn;
+
+	if (weir_lmdb_begin(store->state, true, &txn))
+		return txn.error;
+	weir_meta_put(&txn, DB_META, "expired", expired, sizeof(*expired));
+	weir_lmdb_put(&txn, DB_META, "removing", name, strlen(name));
+	return weir_lmdb_commit(&txn);
+}
+
+int weir_state_removed(struct weir_store *store)
+{
+	struct weir_lmdb_txn txn;
+
+	if (weir_lmdb_begin(store->state, true, &txn))
+		return txn.error;
+	weir_lmdb_put(&txn, DB_META, "removing", "", 0);
+	return weir_lmdb_commit(&txn);
+}
+
+int weir_state_get_removing(struct weir_store *store, char **name)
+{
+	struct weir_lmdb_value value;
+	struct weir_lmdb_txn txn;
+	int ret = weir_lmdb_begin(store->state, false, &txn);
+
+	*name = NULL;
+	if (!ret)
+		ret = weir_lmdb_get(&txn, DB_META, "removing", &value);
+	if (!ret && value.bytes) {
+		*name = strndup(value.data, value.bytes);
+		ret = *name ? 0 : -ENOMEM;
+	}
+	weir_lmdb_abort(&txn);
+	return ret == -ENOENT ? 0 : ret;
 }
 
 int weir_store_get_cursor(struct weir_store *store, const char *name, uint64_t *seq)

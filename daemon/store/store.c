@@ -8,7 +8,10 @@
  *   meta.c       the small values
  *   folder.c     folders that are made whole or not at all
  *   state.c      identity, cursors
- *   partition.c  one environment a day
+ *   partition.c  one environment a day or less, and who reads it
+ *   newest.c     the one that is written
+ *   retention.c  which ones go
+ *   rollup.c     minutes, hours and days
  *   txn.c        write
  *   read.c       state, segments, figures
  *   scan.c       read blocks
@@ -25,6 +28,8 @@
 #include "daemon/common/log.h"
 #include "daemon/store/block.h"
 #include "daemon/store/internal.h"
+
+static const uint64_t map_bytes_default = 1ULL << 40;
 
 static void name_holder(int fd, const char *dir)
 {
@@ -75,18 +80,6 @@ static int open_for_writing(struct weir_store *store)
 	return ret;
 }
 
-static int init_lock(pthread_rwlock_t *rwlock)
-{
-	pthread_rwlockattr_t attr;
-	int ret;
-
-	pthread_rwlockattr_init(&attr);
-	pthread_rwlockattr_setkind_np(&attr, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
-	ret = -pthread_rwlock_init(rwlock, &attr);
-	pthread_rwlockattr_destroy(&attr);
-	return ret;
-}
-
 int weir_store_open(const char *dir, const struct weir_store_options *options,
 		    struct weir_store **store)
 {
@@ -97,17 +90,21 @@ int weir_store_open(const char *dir, const struct weir_store_options *options,
 		return -ENOMEM;
 	new->options = *options;
 	new->lock_fd = -1;
+	if (!new->options.max_bytes)
+		new->options.max_bytes = map_bytes_default;
+	pthread_mutex_init(&new->lock, NULL);
+	pthread_mutex_init(&new->changes, NULL);
+	pthread_cond_init(&new->released, NULL);
 	new->dir = strdup(dir);
-	ret = new->dir ? init_lock(&new->lock) : -ENOMEM;
-	if (ret) {
-		free(new->dir);
-		free(new);
-		return ret;
-	}
-	if (!options->read_only)
+	ret = new->dir ? 0 : -ENOMEM;
+	if (!ret && !options->read_only)
 		ret = open_for_writing(new);
 	if (!ret)
 		ret = weir_state_open(new);
+	if (!ret)
+		ret = weir_rollup_open(new);
+	if (!ret && !options->read_only)
+		ret = weir_retention_finish(new);
 	if (!ret)
 		ret = weir_partition_load(new);
 	if (ret) {
@@ -123,11 +120,14 @@ void weir_store_close(struct weir_store *store)
 	if (!store)
 		return;
 	weir_partition_unload(store);
+	weir_lmdb_close(store->rollups);
 	weir_lmdb_close(store->state);
 	weir_block_writer_free(store->block_writer);
 	if (store->lock_fd >= 0)
 		close(store->lock_fd);
-	pthread_rwlock_destroy(&store->lock);
+	pthread_cond_destroy(&store->released);
+	pthread_mutex_destroy(&store->changes);
+	pthread_mutex_destroy(&store->lock);
 	free(store->dir);
 	free(store);
 }

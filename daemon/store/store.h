@@ -54,11 +54,13 @@ struct weir_store_position {
 	uint64_t missing_batches; /* known to be lost between kernel and store, ever */
 	struct weir_totals missing; /* of this instance: what they held, as far as NUMBERED told */
 	uint64_t instances; /* how many instances were seen */
-	struct weir_totals refused; /* records not stored because the disk was full, if configured to drop */
+	struct weir_totals refused; /* of this instance: summed up but not stored, for lack of room */
 	struct weir_totals missing_before; /* of all earlier instances */
 	uint64_t ended; /* 1: the instance said that it is over, and what it had numbered */
 	uint64_t instances_unfinished; /* gave way to another without that word: nobody knows */
 	struct weir_totals lost; /* what got no number, of all instances that ended */
+	struct weir_totals refused_before; /* of all earlier instances */
+	uint64_t refused_first_ns, refused_last_ns; /* when that was, first and last; 0: never */
 };
 enum {
 	WEIR_STORE_BLOCK_RECORDS = 65536, /* in one block, at most */
@@ -105,6 +107,11 @@ int weir_store_state(struct weir_store *store, struct weir_store_state *state);
 /* Starts in the partition of the UTC day of @now_ns, or in the newest one there
  * is if that is later (the clock was set back). */
 int weir_store_begin(struct weir_store *store, uint64_t now_ns, struct weir_store_txn **txn);
+/* The same for what is written although less than min_free_bytes is free: that is the reserve for it. */
+int weir_store_begin_reserved(struct weir_store *store, uint64_t now_ns,
+			      struct weir_store_txn **txn);
+/* Whether @bytes are free above min_free_bytes. */
+bool weir_store_has_room(const struct weir_store *store, uint64_t bytes);
 /* Append @count records as one block (1 .. 65536). They come back in another order. */
 int weir_store_put_block(struct weir_store_txn *txn, const struct weir_flow *flows, size_t count);
 int weir_store_put_position(struct weir_store_txn *txn, const struct weir_store_position *position);
@@ -126,6 +133,41 @@ int weir_store_drop_segments(struct weir_store *store, uint64_t through);
 int weir_store_next_segment(struct weir_store *store, uint64_t from, uint64_t *seq);
 /* Oldest segment held, 0 when none is. */
 int weir_store_oldest_segment(struct weir_store *store, uint64_t *seq);
+
+/* What is kept of the raw records. Whole partitions go, the oldest first; the newest stays. */
+struct weir_store_quota {
+	uint64_t keep_ns; /* no record younger than this goes for its age; 0: age does not matter */
+	uint64_t keep_bytes; /* of all partitions on the disk; 0: no bound */
+	/* What else must be so before records and segments go: they are summed up elsewhere, and
+	 * nobody waits for them. */
+	uint64_t release_block, release_segment;
+};
+/* In force with the next commit: partitions are ended often enough for @quota to work in
+ * small steps. Any thread. */
+void weir_store_set_quota(struct weir_store *store, const struct weir_store_quota *quota);
+
+struct weir_store_retained {
+	unsigned removed; /* partitions */
+	bool waiting; /* one more is due, but is not released */
+};
+/* Remove what is beyond @quota now. Any thread of the writer's process. Readers of what goes are not
+ * disturbed: they read to the end of the block, and are then told -ESTALE. */
+int weir_store_retain(struct weir_store *store, const struct weir_store_quota *quota,
+		      uint64_t now_ns, struct weir_store_retained *retained);
+
+/* What retention took away since creation: stored = held + expired, and blocks 1..last_block
+ * are those that are gone. u64s, on disk in this order. */
+struct weir_store_expired {
+	struct weir_totals totals;
+	uint64_t last_block;
+	uint64_t max_ns; /* latest end of a record that is gone */
+	uint64_t last_segment;
+	uint64_t partitions;
+};
+int weir_store_expired(struct weir_store *store, struct weir_store_expired *expired);
+/* The number of the last block up to the end of each partition, oldest first, malloc'ed (never NULL).
+ * A partition that is damaged ends where the one before it does. */
+int weir_store_ends(struct weir_store *store, uint64_t **blocks, unsigned *count);
 
 /* The last segment that master @name acknowledged; 0 for an unknown one. */
 int weir_store_get_cursor(struct weir_store *store, const char *name, uint64_t *seq);

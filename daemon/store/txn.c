@@ -25,6 +25,7 @@ struct weir_store_txn {
 	struct weir_store_state state;
 	struct weir_meta_held held;
 	uint64_t bytes; /* what the commit will write, roughly */
+	bool reserved; /* may take what is kept free */
 };
 
 static int fail(struct weir_store_txn *txn, int error)
@@ -34,21 +35,35 @@ static int fail(struct weir_store_txn *txn, int error)
 	return txn->lmdb.error;
 }
 
-static int check_room(const struct weir_store *store, uint64_t bytes)
+static int free_bytes(const struct weir_store *store, uint64_t *bytes)
 {
 	struct statvfs fs;
 
 	if (statvfs(store->dir, &fs))
 		return -errno;
-	if ((uint64_t)fs.f_bavail * fs.f_frsize < store->options.min_free_bytes + bytes)
-		return -ENOSPC;
+	*bytes = (uint64_t)fs.f_bavail * fs.f_frsize;
 	return 0;
+}
+
+bool weir_store_has_room(const struct weir_store *store, uint64_t bytes)
+{
+	uint64_t there = 0;
+
+	return !free_bytes(store, &there) && there >= store->options.min_free_bytes + bytes;
+}
+
+static int check_room(const struct weir_store_txn *txn)
+{
+	uint64_t there = 0, least = txn->reserved ? 0 : txn->store->options.min_free_bytes;
+	int ret = free_bytes(txn->store, &there);
+
+	return !ret && there < least + txn->bytes ? -ENOSPC : ret;
 }
 
 static int begin_lmdb(struct weir_store_txn *txn, uint64_t now_ns)
 {
 	struct weir_partition *partition;
-	int ret = check_room(txn->store, 0);
+	int ret = check_room(txn);
 
 	if (!ret)
 		ret = weir_partition_current(txn->store, now_ns, &partition);
@@ -64,7 +79,8 @@ static int begin_lmdb(struct weir_store_txn *txn, uint64_t now_ns)
 	return ret;
 }
 
-int weir_store_begin(struct weir_store *store, uint64_t now_ns, struct weir_store_txn **txn)
+static int begin(struct weir_store *store, uint64_t now_ns, bool reserved,
+		 struct weir_store_txn **txn)
 {
 	struct weir_store_txn *new;
 	int ret;
@@ -75,6 +91,7 @@ int weir_store_begin(struct weir_store *store, uint64_t now_ns, struct weir_stor
 	if (!new)
 		return -ENOMEM;
 	new->store = store;
+	new->reserved = reserved;
 	ret = begin_lmdb(new, now_ns);
 	if (!ret)
 		ret = weir_meta_get_state(&new->lmdb, &new->state);
@@ -87,6 +104,17 @@ int weir_store_begin(struct weir_store *store, uint64_t now_ns, struct weir_stor
 	}
 	*txn = new;
 	return 0;
+}
+
+int weir_store_begin(struct weir_store *store, uint64_t now_ns, struct weir_store_txn **txn)
+{
+	return begin(store, now_ns, false, txn);
+}
+
+int weir_store_begin_reserved(struct weir_store *store, uint64_t now_ns,
+			      struct weir_store_txn **txn)
+{
+	return begin(store, now_ns, true, txn);
 }
 
 static void count_held(struct weir_meta_held *held, const struct weir_meta_times *times)
@@ -179,7 +207,7 @@ static void drop_segments(struct weir_store_txn *txn)
 
 int weir_store_commit(struct weir_store_txn *txn)
 {
-	int ret = txn->lmdb.error ? txn->lmdb.error : check_room(txn->store, txn->bytes);
+	int ret = txn->lmdb.error ? txn->lmdb.error : check_room(txn);
 
 	if (!ret) {
 		drop_segments(txn);

@@ -18,6 +18,7 @@
 struct weir_store_view {
 	struct weir_store *store;
 	struct weir_block_reader *reader;
+	struct weir_partition *partition; /* held while a block is open */
 	struct weir_lmdb_txn txn;
 	struct weir_store_block block; /* the one that is open */
 	bool open;
@@ -57,7 +58,7 @@ static int note_damage(struct weir_store_view *view, int ret)
 		return ret;
 	view->warned = true;
 	weir_log_warn("%s/%s: block %" PRIu64 " %s; its records are left out", view->store->dir,
-		      view->store->partitions[view->block.partition].name, view->block.number,
+		      view->partition->name, view->block.number,
 		      ret == -ENOTSUP ? "was written by a later weir" : "is damaged");
 	return ret;
 }
@@ -87,17 +88,16 @@ static int open_block(struct weir_store_view *view)
 
 int weir_store_view_open(struct weir_store_view *view, const struct weir_store_block *block)
 {
-	struct weir_lmdb *lmdb;
 	int ret;
 
 	weir_store_view_close(view);
-	ret = weir_partition_hold(view->store, block->partition, &lmdb);
+	ret = weir_partition_hold(view->store, block->partition, &view->partition);
 	if (ret)
 		return ret;
 	view->block = *block;
 	view->warned = false;
 	view->open = true;
-	ret = weir_lmdb_begin(lmdb, false, &view->txn);
+	ret = weir_lmdb_begin(view->partition->lmdb, false, &view->txn);
 	if (!ret)
 		ret = open_block(view);
 	if (ret)
@@ -110,7 +110,7 @@ void weir_store_view_close(struct weir_store_view *view)
 	if (!view->open)
 		return;
 	weir_lmdb_abort(&view->txn);
-	pthread_rwlock_unlock(&view->store->lock);
+	weir_partition_release(view->store, view->partition);
 	view->open = false;
 }
 

@@ -124,6 +124,17 @@ void weir_job_fail(struct weir_job *job, int status, size_t at, const char *form
 	weir_job_end(job, &end);
 }
 
+void weir_job_fail_filter(struct weir_job *job, size_t at, const char *error)
+{
+	Weir__Wire__End end = WEIR__WIRE__END__INIT;
+
+	end.status = -EINVAL;
+	end.error = (char *)error;
+	end.error_at = (uint32_t)at;
+	end.in_filter = true;
+	weir_job_end(job, &end);
+}
+
 const atomic_bool *weir_job_cancelled(const struct weir_job *job)
 {
 	return &job->cancel;

@@ -52,6 +52,8 @@ void weir_job_fail(struct weir_job *job, int status, size_t at, const char *form
 void weir_job_limit(struct weir_job *job, uint64_t limit_ns);
 /* It was cancelled by that limit. */
 bool weir_job_timed_out(const struct weir_job *job);
+/* An End that blames the filter, at offset @at: status -EINVAL. */
+void weir_job_fail_filter(struct weir_job *job, size_t at, const char *error);
 const atomic_bool *weir_job_cancelled(const struct weir_job *job);
 
 #endif

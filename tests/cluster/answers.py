@@ -64,12 +64,80 @@ compare("--by", "src,dst,sport,dport")
 compare("--by", "service")
 compare("--by", "host")
 compare("--by", "src,dst")
+compare("--by", "host/24")  # no dimension of a summary, though host is
+compare("--by", "src/16/48,dclass")
 compare("--by", "dport", "dst port 53 or bytes > 100k")
 compare("--by", "service", "--from", "-1d", "--to", "now")
 
 note = subprocess.run([WEIR, "top", "--master", "--socket", cluster.socket, "--by", "proto"],
                       capture_output=True, text=True, check=True).stderr
 assert "from summaries" in note, f"few protocols are proven by summaries: {note}"
+
+def both(verb, *options):
+    """The lines of both nodes and those of the master, which are to agree."""
+    of = [weir_lines(verb, *options, "--node", "--socket", f"{cluster.folder}/{n}.sock") for n in ("n1", "n2")]
+    return of[0], of[1], weir_lines(verb, *options, "--master", "--socket", cluster.socket)
+
+
+def weir_lines(verb, *options):
+    done = subprocess.run([WEIR, verb, "--output", "jsonl", *options], capture_output=True, text=True,
+                          check=False)
+    assert done.returncode == 0, (options, done)
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+FIGURES = ("packets", "duration_ns", "min_ttl", "max_rtt_ns")
+
+
+def compare_groups(verb, *options):
+    """Sums add, the least is the least, the largest the largest."""
+    one, two, merged = both(verb, *options, "--sum", "packets,duration", "--min", "ttl", "--max", "rtt")
+    sums = {}
+    for line in one + two:
+        key = tuple((k, v) for k, v in line.items() if k.removesuffix("_high") not in FIGURES)
+        into = sums.setdefault(key, [0, 0, 1 << 63, 0])
+        how = (int.__add__, int.__add__, min, max)
+        sums[key] = [f(a, line[name]) for f, a, name in zip(how, into, FIGURES)]
+    assert len(merged) == len(sums), (options, len(merged), len(sums))
+    for line in merged:
+        key = tuple((k, v) for k, v in line.items() if k.removesuffix("_high") not in FIGURES)
+        assert [line[name] for name in FIGURES] == sums[key], (line, sums[key])
+        assert all(line[name] == line[f"{name}_high"] for name in FIGURES), line
+    say(f"{verb} {' '.join(options)}: {len(merged)} groups, equal to the nodes' merged")
+    return merged
+
+
+lines = compare_groups("top", "--by", "src,proto", "--limit", "0")
+packets = [line["packets"] for line in lines]
+assert packets == sorted(packets, reverse=True), "not in order"
+lines = compare_groups("series", "--every", "1s", "--by", "proto")
+assert [(line["time"]) for line in lines] == sorted(line["time"] for line in lines)
+
+# Distinct values of both nodes together: counted from the flows themselves.
+everything = cluster.ask("flows", "--limit", "0", node="n1") + cluster.ask("flows", "--limit", "0", node="n2")
+peers = {}
+for flow in everything:
+    peers.setdefault(flow["proto"], set()).add((flow["src"], flow["dst"]))
+for line in weir_lines("top", "--by", "proto", "--distinct", "src,dst", "--master", "--socket", cluster.socket):
+    assert line["distinct_src_dst"] == len(peers[line["proto"]]), line
+done = subprocess.run([WEIR, "top", "--by", "src", "--distinct", "src,dst", "--master", "--socket", cluster.socket],
+                      capture_output=True, text=True, check=False)
+assert done.returncode == 1 and "--node" in done.stderr, done
+say("distinct values of both nodes: counted, or refused with a sentence")
+
+for order in ("bytes", "duration", "rtt", "retransmitted"):
+    for more in ([], ["--ascending"]):
+        one, two, merged = both("flows", "--order", order, "--limit", "50", *more)
+        name = {"duration": "duration_ns"}.get(order, order)
+        if order != "rtt":
+            every = sorted((f.get(name, 0) for f in everything), reverse=not more)[:50]
+            assert [f.get(name, 0) for f in merged] == every, (order, more)
+        seen = {json.dumps(f) for f in one + two}
+        assert all(json.dumps({k: v for k, v in f.items() if k != "node"}) in seen for f in merged)
+one, two, merged = both("pairs", "--order", "rtt", "--limit", "40")
+rtts = sorted((p["rtt_ns"] or 0 for p in one + two), reverse=True)[:40]
+assert [p["rtt_ns"] or 0 for p in merged] == rtts and rtts[-1] > 0, "not the slowest of both"
+say("flows and pairs in other orders: the first of both nodes, merged")
 
 rows = cluster.ask("flows", "--limit", "200")
 assert len(rows) == 200
@@ -84,6 +152,10 @@ say("flows: the newest of both nodes, merged")
 bad = subprocess.run([WEIR, "top", "--master", "--socket", cluster.socket, "dst port nonsense"],
                      capture_output=True, text=True, check=False)
 assert bad.returncode not in (0, PARTIAL) and "nonsense" in bad.stderr, bad
+
+done = subprocess.run([WEIR, "top", "--by", "dst", "--sum", "packets", "--explain", "--master", "--socket",
+                       cluster.socket], capture_output=True, text=True, check=True)
+assert all(f"explain: node {name}" in done.stderr for name in ("n1", "n2")), done.stderr
 
 expected = {by: truth("--by", by) for by in ("service", "host", "dport")}
 cluster.nodes[1].stop(signal.SIGKILL)
@@ -121,5 +193,9 @@ assert "Lower bounds only" in done.stdout and " .. " not in done.stdout, done
 done = subprocess.run([WEIR, "top", "--master", "--socket", cluster.socket, "proto tcp"],
                       capture_output=True, text=True, check=False)
 assert done.returncode == PARTIAL and "none of it is counted" in done.stderr, done
+done = subprocess.run([WEIR, "top", "--master", "--socket", cluster.socket, "--by", "dst", "--sum", "packets",
+                       "--output", "jsonl"], capture_output=True, text=True, check=False)
+assert done.returncode == PARTIAL and "n2" in done.stderr, done
+assert all(json.loads(line)["packets_high"] is None for line in done.stdout.splitlines()), done.stdout
 cluster.nodes[1].start()
 cluster.finish()

@@ -46,11 +46,11 @@ static uint64_t random_of(uint64_t *seed)
 	return z ^ (z >> 31);
 }
 
-static void put_address(uint8_t address[16], uint64_t host)
+static void put_address(uint8_t address[16], uint8_t ip_version, uint64_t host)
 {
-	memset(address, 0, 16);
-	address[10] = address[11] = 0xff;
-	address[12] = 10;
+	static const uint8_t v4[13] = {[10] = 0xff, 0xff, 10}, v6[13] = {0x20, 1, 0x0d, 0xb8};
+
+	memcpy(address, ip_version == 4 ? v4 : v6, 13);
 	address[13] = (uint8_t)(host >> 16);
 	address[14] = (uint8_t)(host >> 8);
 	address[15] = (uint8_t)host;
@@ -64,25 +64,78 @@ static uint64_t host_of(uint64_t *seed)
 	return random_of(seed) % (1ULL << bits);
 }
 
+/* What only TCP has: the times of a handshake and of a request, and here and there a loss. */
+static void make_tcp(struct weir_record *record, uint64_t *seed)
+{
+	record->tcp_flags = 0x1b; /* FIN, SYN, PSH, ACK */
+	record->second_ns = record->start_ns + 1000 + random_of(seed) % 40000000;
+	record->payload_ns = record->second_ns + random_of(seed) % 1000000;
+	if (random_of(seed) % 8 == 0)
+		record->retransmitted = (uint32_t)(1 + random_of(seed) % 9);
+	if (random_of(seed) % 16 == 0)
+		record->out_of_order = (uint32_t)(1 + random_of(seed) % 9);
+}
+
+static void make_icmp(struct weir_record *record)
+{
+	record->protocol = record->ip_version == 4 ? 1 : 58;
+	record->src_port = 0;
+	record->dst_port = htons(record->ip_version == 4 ? 8 << 8 : 128 << 8); /* echo request */
+}
+
 static void make_record(struct weir_record *record, uint64_t seq, uint64_t *seed)
 {
 	static const uint16_t ports[] = {443, 80, 53, 22, 25, 123, 993, 8080};
 
 	memset(record, 0, sizeof(*record));
-	put_address(record->src_addr, host_of(seed));
-	put_address(record->dst_addr, 0x10000 + host_of(seed));
+	record->ip_version = random_of(seed) % 8 ? 4 : 6;
+	put_address(record->src_addr, record->ip_version, host_of(seed));
+	put_address(record->dst_addr, record->ip_version, 0x10000 + host_of(seed));
 	record->src_port = htons((uint16_t)(32768 + random_of(seed) % 28000));
 	record->dst_port = htons(ports[random_of(seed) % 8]);
 	record->in_ifindex = 1;
 	record->protocol = record->dst_port == htons(53) ? 17 : 6;
-	record->ip_version = 4;
 	record->end_reason = WEIR_END_IDLE;
 	record->observed = WEIR_OBSERVED_FORWARD;
-	record->min_ttl = 63;
+	record->min_ttl = (uint8_t)(50 + random_of(seed) % 14);
+	record->tos = random_of(seed) % 4 ? 0 : 0xb8;
+	record->vlan_id = random_of(seed) % 4 ? 0 : 100;
+	record->src_mac[0] = 2;
+	record->src_mac[5] = (uint8_t)(random_of(seed) % 4);
+	record->dst_mac[0] = 2;
 	record->packets = 1 + random_of(seed) % 1000;
 	record->bytes = record->packets * (40 + random_of(seed) % 1460);
 	record->start_ns = 1000000000ULL * seq / 100;
-	record->end_ns = record->start_ns + random_of(seed) % 1000000000;
+	record->end_ns = record->start_ns + 200000000 + random_of(seed) % 1000000000;
+	if (random_of(seed) % 16 == 0)
+		make_icmp(record);
+	else if (record->protocol == 6)
+		make_tcp(record, seed);
+}
+
+/* The other direction of @request. */
+static void make_reply(struct weir_record *record, const struct weir_record *request,
+		       uint64_t *seed)
+{
+	*record = *request;
+	memcpy(record->src_addr, request->dst_addr, sizeof(record->src_addr));
+	memcpy(record->dst_addr, request->src_addr, sizeof(record->dst_addr));
+	memcpy(record->src_mac, request->dst_mac, sizeof(record->src_mac));
+	memcpy(record->dst_mac, request->src_mac, sizeof(record->dst_mac));
+	record->src_port = request->dst_port;
+	record->dst_port = request->src_port;
+	record->packets = 1 + random_of(seed) % 1000;
+	record->bytes = record->packets * (40 + random_of(seed) % 1460);
+	if (record->protocol == 1 || record->protocol == 58) { /* echo reply */
+		record->src_port = 0;
+		record->dst_port = htons(record->protocol == 1 ? 0 : 129 << 8);
+	}
+	if (record->protocol != 6)
+		return;
+	record->start_ns = (request->start_ns + request->second_ns) / 2;
+	record->second_ns = request->payload_ns + random_of(seed) % 1000000;
+	record->payload_ns = record->second_ns + random_of(seed) % 20000000;
+	record->retransmitted = record->out_of_order = 0;
 }
 
 static void make_batch(struct weir_record *record, uint64_t seq, struct weir_totals *sum)
@@ -90,7 +143,10 @@ static void make_batch(struct weir_record *record, uint64_t seq, struct weir_tot
 	uint64_t seed = state->instance ^ (seq * 0x2545f4914f6cdd1dULL);
 
 	for (unsigned i = 0; i < FLOWS_A_BATCH; i++) {
-		make_record(&record[i], seq, &seed);
+		if (i % 4 == 3) /* a quarter is answered within the batch */
+			make_reply(&record[i], &record[i - 1], &seed);
+		else
+			make_record(&record[i], seq, &seed);
 		sum->flows++;
 		sum->packets += record[i].packets;
 		sum->bytes += record[i].bytes;

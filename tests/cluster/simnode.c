@@ -22,7 +22,7 @@ static void on_signal(evutil_socket_t number, short what, void *arg)
 	event_base_loopexit(arg, NULL);
 }
 
-static int serve(struct weir_node *node)
+static int serve(struct weir_node *node, const char *path)
 {
 	struct event_base *base = event_base_new();
 	struct event *stop = base ? evsignal_new(base, SIGTERM, on_signal, base) : NULL;
@@ -33,8 +33,14 @@ static int serve(struct weir_node *node)
 		if (!result)
 			result = weir_replicate_start(node, base);
 		if (!result)
+			result = weir_reload_start(node, base, path);
+		if (!result)
+			result = weir_keeper_start(node);
+		if (!result)
 			event_base_dispatch(base);
 		weir_ingest_stop(node);
+		weir_keeper_stop();
+		weir_reload_stop();
 		weir_replicate_stop();
 		weir_serve_stop();
 	}
@@ -66,7 +72,7 @@ int main(int argc, char **argv)
 	options.min_free_bytes = node.config.min_free_bytes;
 	if (weir_store_open(node.config.state, &options, &node.store))
 		return 1;
-	result = serve(&node);
+	result = serve(&node, argv[1]);
 	weir_store_close(node.store);
 	weir_config_free(&node.config);
 	return result ? 1 : 0;

@@ -15,7 +15,7 @@ static int nothing(const struct weir_cli_options *o)
 }
 
 static const struct weir_cli_verb query = {"query", nothing, "s", "[FILTER]",
-					   "jcnftbUKLIoAEFXxNMS", NULL, true, true};
+					   "jcnftbUKGIoAEFXxNMS", NULL, true, true};
 static const struct weir_cli_verb sums = {"sums", nothing, "s", "[FILTER]", "jcF", NULL, true, false};
 static const struct weir_cli_verb bare = {"bare", nothing, "s", "", "jv", NULL, false, false};
 

@@ -352,10 +352,10 @@ START_TEST(test_newest_not_open)
 	char there[80], away[80];
 
 	ck_assert_int_eq(put(store, START, 0, 10), 0);
-	snprintf(there, sizeof(there), "%s/%s", dir, store->partitions[0].name);
+	snprintf(there, sizeof(there), "%s/%s", dir, store->partitions[0]->name);
 	snprintf(away, sizeof(away), "%s/away", dir);
 	ck_assert_int_eq(rename(there, away), 0);
-	ck_assert_int_ne(weir_partition_reopen(store, &store->partitions[0]), 0);
+	ck_assert_int_ne(weir_partition_reopen(store, store->partitions[0]), 0);
 	ck_assert_int_eq(rename(away, there), 0);
 	/* put() reads the position first, which nobody can at this moment. */
 	struct weir_partition *partition;

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * view.c: on random data cut to small lists, the truth always lies between low and high,
+ * bounds.c: on random data cut to small lists, the truth always lies between low and high,
  * and what is called exact is the truth, in its order.
  */
 #include <check.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon/master/view.h"
+#include "daemon/query/bounds.h"
+#include "daemon/wire/dimension.h"
 #include "daemon/wire/convert.h"
 
 enum {
@@ -42,7 +43,7 @@ static uint64_t max(uint64_t a, uint64_t b)
 }
 
 /* Add as a segment that names only the @top largest by bytes. */
-static void add_cut(struct weir_view *view, struct weir_totals values[KEYS], unsigned top)
+static void add_cut(struct weir_bounds *bounds, struct weir_totals values[KEYS], unsigned top)
 {
 	Weir__Wire__Segment segment = WEIR__WIRE__SEGMENT__INIT;
 	Weir__Wire__Dimension dimension = WEIR__WIRE__DIMENSION__INIT, *dimensions = &dimension;
@@ -86,7 +87,7 @@ static void add_cut(struct weir_view *view, struct weir_totals values[KEYS], uns
 	dimension.largest = &largest_message;
 	segment.n_dimensions = 1;
 	segment.dimensions = &dimensions;
-	ck_assert_int_eq(weir_view_add_segment(view, "proto", &segment), 0);
+	ck_assert_int_eq(weir_dimension_add_segment(bounds, "proto", 1, &segment), 0);
 }
 
 static uint64_t value(const struct weir_totals *totals, enum weir_order order)
@@ -95,7 +96,7 @@ static uint64_t value(const struct weir_totals *totals, enum weir_order order)
 	       order == WEIR_BY_PACKETS ? totals->packets : totals->flows;
 }
 
-static void check_within(const struct weir_view_line *line)
+static void check_within(const struct weir_bounds_line *line)
 {
 	const struct weir_totals *t = &truth[*line->key];
 
@@ -116,14 +117,14 @@ static unsigned true_rank(unsigned key, enum weir_order order)
 	return rank;
 }
 
-static void check_result(const struct weir_view *view, enum weir_order order, size_t limit,
+static void check_result(const struct weir_bounds *bounds, enum weir_order order, size_t limit,
 			 unsigned *exact)
 {
-	struct weir_view_result result;
+	struct weir_bounds_result result;
 	struct weir_totals sum;
 	uint64_t groups = 0;
 
-	ck_assert_int_eq(weir_view_result(view, order, limit, &result), 0);
+	ck_assert_int_eq(weir_bounds_result(bounds, order, limit, &result), 0);
 	ck_assert_uint_le(result.count, limit);
 	sum = result.rest;
 	for (size_t i = 0; i < result.count; i++) {
@@ -155,35 +156,35 @@ START_TEST(truth_is_within)
 		unsigned segments = 1 + (unsigned)random() % SEGMENTS_MAX;
 		unsigned top = (unsigned)random() % 12;
 		unsigned spread = random() % 2 ? 4 : 1000;
-		struct weir_view *view;
+		struct weir_bounds *bounds;
 
 		memset(truth, 0, sizeof(truth));
 		memset(&total, 0, sizeof(total));
-		ck_assert_int_eq(weir_view_new(1, 1000, &view), 0);
+		ck_assert_int_eq(weir_bounds_new(1, 1000, &bounds), 0);
 		for (unsigned s = 0; s < segments; s++) {
 			struct weir_totals values[KEYS];
 
 			draw(values, spread);
 			if (random() % 8 == 0) {
 				for (unsigned k = 0; k < KEYS; k++)
-					weir_view_add_unlisted(view, &values[k]);
+					weir_bounds_add_unlisted(bounds, &values[k]);
 				continue;
 			}
 			if (random() % 4) {
-				add_cut(view, values, top);
+				add_cut(bounds, values, top);
 				continue;
 			}
 			for (unsigned k = 0; k < KEYS; k++) {
 				uint8_t key = (uint8_t)k;
 
 				if (values[k].flows)
-					ck_assert_int_eq(weir_view_add_exact(view, &key, &values[k]), 0);
+					ck_assert_int_eq(weir_bounds_add_exact(bounds, &key, &values[k]), 0);
 			}
 		}
 		for (enum weir_order order = WEIR_BY_BYTES; order <= WEIR_BY_FLOWS; order++, checks++)
-			check_result(view, order, random() % 8 ? 1 + (size_t)random() % 8 : SIZE_MAX,
+			check_result(bounds, order, random() % 8 ? 1 + (size_t)random() % 8 : SIZE_MAX,
 				     &exact);
-		weir_view_free(view);
+		weir_bounds_free(bounds);
 	}
 	/* Both kinds occur, or the test tests nothing. */
 	ck_assert_uint_gt(exact, checks / 50);
@@ -196,30 +197,30 @@ START_TEST(unknown_dimension_bounds)
 	Weir__Wire__Segment segment = WEIR__WIRE__SEGMENT__INIT;
 	Weir__Wire__Totals totals;
 	struct weir_totals all = {3, 30, 300}, known = {1, 10, 100};
-	struct weir_view_result result;
-	struct weir_view *view;
+	struct weir_bounds_result result;
+	struct weir_bounds *bounds;
 	uint8_t key = 9;
 
 	weir_convert_totals_put(&totals, &all);
 	segment.totals = &totals;
-	ck_assert_int_eq(weir_view_new(1, 10, &view), 0);
-	ck_assert_int_eq(weir_view_add_exact(view, &key, &known), 0);
-	ck_assert_int_eq(weir_view_add_segment(view, "proto", &segment), 1);
-	ck_assert_int_eq(weir_view_result(view, WEIR_BY_BYTES, 5, &result), 0);
+	ck_assert_int_eq(weir_bounds_new(1, 10, &bounds), 0);
+	ck_assert_int_eq(weir_bounds_add_exact(bounds, &key, &known), 0);
+	ck_assert_int_eq(weir_dimension_add_segment(bounds, "proto", 1, &segment), 1);
+	ck_assert_int_eq(weir_bounds_result(bounds, WEIR_BY_BYTES, 5, &result), 0);
 	ck_assert_uint_eq(result.count, 1);
 	ck_assert(!result.exact);
 	ck_assert_uint_eq(result.lines[0].low.bytes, 100);
 	ck_assert_uint_eq(result.lines[0].high.bytes, 400);
 	ck_assert_uint_eq(result.rest.bytes, 300);
 	free(result.lines);
-	weir_view_free(view);
+	weir_bounds_free(bounds);
 }
 END_TEST
 
 int main(void)
 {
-	Suite *suite = suite_create("view");
-	TCase *tcase = tcase_create("view");
+	Suite *suite = suite_create("bounds");
+	TCase *tcase = tcase_create("bounds");
 	SRunner *runner = srunner_create(suite);
 	int failed;
 
