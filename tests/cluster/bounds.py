@@ -15,7 +15,7 @@ sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)) + "/lib")
 from cluster import Cluster, WEIR, say, wait_for  # noqa: E402
 
 BATCHES = 1500
-cluster = Cluster(nodes=1, batches=BATCHES, rate=2000, node_more="query_memory = 512M")
+cluster = Cluster(nodes=1, batches=BATCHES, rate=2000, keys="query_memory = 512M")
 SOCKET = ["--node", "--socket", f"{cluster.folder}/n1.sock"]
 MANY = ("top", "--by", "src,dst,sport,dport", "--limit", "0", "--output", "jsonl")
 SCAN = ("top", "--by", "src", "--distinct", "dst,sport", "--limit", "0", "--output", "jsonl")
