@@ -7,6 +7,7 @@ disk either, and past the time allowed, a sentence names the bound."""
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -68,6 +69,19 @@ assert "query_spill" in done.stderr and "disk" in done.stderr and not done.stdou
 # What needs little is answered all the same.
 assert json.loads(weir("top", "--by", "proto", "--json").stdout)["exact"]
 say("no memory and no disk: refused with a sentence that names both")
+
+# Ctrl-C in the middle of an answer: the node, which still has most of it, drops the question. It
+# answers eight at a time, so had it kept them it would refuse the ninth.
+again("query_memory = 512M")
+for turn in range(10):
+    asking = subprocess.Popen([WEIR, *SORTED, *SOCKET], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert os.read(asking.stdout.fileno(), 1), "no answer"
+    asking.send_signal(signal.SIGINT)
+    out, errors = asking.communicate(timeout=60)
+    assert asking.returncode == 130, (turn, asking.returncode, errors)
+    assert out.count(b"\n") < BATCHES * 100 / 2, "it was not cut short"
+assert weir("flows", "--limit", "1").stdout
+say("Ctrl-C: ten long answers cut short, the node goes on")
 
 # Who does not read on holds an answer up, and the node stops it.
 again("query_timeout = 2s")
