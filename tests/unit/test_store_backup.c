@@ -87,7 +87,7 @@ static struct folder_seen see(struct weir_store *store)
 		folder_visit(&seen, blocks[i].number, flows, records);
 	}
 	weir_store_view_free(view);
-	free(blocks);
+	weir_store_plan_free(store, blocks);
 	free(flows);
 	return seen;
 }
