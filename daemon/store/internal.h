@@ -28,6 +28,7 @@
 #include <stdatomic.h>
 
 #include "daemon/store/lmdb.h"
+#include "daemon/store/replaced.h"
 #include "daemon/store/store.h"
 
 enum {
@@ -64,6 +65,8 @@ struct weir_store {
 	struct weir_block_writer *block_writer; /* of the writing thread; NULL: not needed yet */
 	struct weir_lmdb *rollups; /* NULL: not there, or damaged */
 	_Atomic uint64_t dropped; /* segments 1..dropped are gone */
+	struct weir_replaced *replaced; /* what plans that are alive may still ask for */
+	struct weir_store_merge *merge; /* the writer's; NULL: read only */
 	pthread_mutex_t lock;
 	pthread_cond_t released; /* a partition that drains has no reader left, or is done */
 	struct weir_partition **partitions; /* oldest first; under lock */
@@ -101,6 +104,16 @@ struct weir_meta_times {
 	uint64_t min_ns, max_ns, records;
 };
 
+/* txn.c: the one write transaction. */
+struct weir_store_txn {
+	struct weir_store *store;
+	struct weir_lmdb_txn lmdb;
+	struct weir_store_state state;
+	struct weir_meta_held held;
+	uint64_t bytes; /* what the commit will write, roughly */
+	bool reserved; /* may take what is kept free */
+};
+
 /* meta.c: structs made of u64s, little endian on disk, may grow at the end. */
 int weir_meta_put(struct weir_lmdb_txn *txn, unsigned db, const char *key, const void *u64s,
 		  size_t bytes);
@@ -123,6 +136,10 @@ int weir_meta_check_format(struct weir_lmdb_txn *txn, unsigned db, const char *p
 
 /* state.c: the environment "state". */
 int weir_state_open(struct weir_store *store);
+
+/* merge.c */
+int weir_store_merge_new(struct weir_store_merge **merge);
+void weir_store_merge_free(struct weir_store_merge *merge);
 
 /* What retention took away, ever, and the name of the partition of which it did so last: the
  * same transaction says both, and after a crash the folder of that name still goes. */
