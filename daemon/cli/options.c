@@ -249,8 +249,6 @@ static int take_option(struct weir_cli_options *o, int letter, const char *value
 		o->by = value;
 	else if (letter == 'S')
 		o->socket = value;
-	else if (letter == 'o')
-		o->order = value;
 	else if (letter == 'd')
 		o->state = value;
 	else if (letter == 'C')
