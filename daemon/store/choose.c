@@ -11,6 +11,11 @@ enum {
 	 * hour, and a trial costs about three times as much as writing. */
 	TRIAL_BLOCKS = 64,
 	CANDIDATES_MAX = 5,
+	/* An earlier candidate is faster to read, and gives way only to one that saves so much of it. */
+	GAIN_PART = 30,
+	/* A column that needs another one, to be read, must be smaller by a byte for so many records:
+	 * most queries do without the other. */
+	NEEDS_OTHER_RECORDS = 5,
 };
 
 struct memory {
@@ -22,15 +27,16 @@ struct memory {
 struct weir_chooser {
 	struct memory memory[WEIR_COLUMN_END];
 	struct weir_bytes trial, best;
+	bool thorough;
 };
 
-#define ANY  {WEIR_CODEC_FRAME, 0}, {WEIR_CODEC_DICTIONARY, 0}
+#define ANY  {WEIR_CODEC_DICTIONARY, 0}, {WEIR_CODEC_FRAME, 0}
 #define ENDS {WEIR_CODEC_MAP, WEIR_COLUMN_SRC_ADDR}, {WEIR_CODEC_MAP, WEIR_COLUMN_DST_ADDR}
 
 static const struct weir_codec_choice candidates[WEIR_COLUMN_END][CANDIDATES_MAX] = {
 	[WEIR_COLUMN_SRC_ADDR] = {{WEIR_CODEC_RUNS, 0}, {WEIR_CODEC_CODES, 0}},
-	[WEIR_COLUMN_DST_ADDR] = {{WEIR_CODEC_ASCENDING, WEIR_COLUMN_SRC_ADDR},
-				  {WEIR_CODEC_CODES, 0}},
+	[WEIR_COLUMN_DST_ADDR] = {{WEIR_CODEC_CODES, 0},
+				  {WEIR_CODEC_ASCENDING, WEIR_COLUMN_SRC_ADDR}},
 	[WEIR_COLUMN_SRC_PORT] = {ANY, {WEIR_CODEC_FREQUENT, 0}},
 	[WEIR_COLUMN_DST_PORT] = {ANY, {WEIR_CODEC_FREQUENT, 0}},
 	[WEIR_COLUMN_PROTOCOL] = {ANY},
@@ -44,11 +50,11 @@ static const struct weir_codec_choice candidates[WEIR_COLUMN_END][CANDIDATES_MAX
 	[WEIR_COLUMN_START_NS] = {{WEIR_CODEC_FRAME, 0}, {WEIR_CODEC_DELTA, WEIR_COLUMN_END_NS}},
 	[WEIR_COLUMN_END_NS] = {{WEIR_CODEC_FRAME, 0}},
 	[WEIR_COLUMN_SECOND_NS] = {{WEIR_CODEC_FRAME, 0},
-				   {WEIR_CODEC_DELTA, WEIR_COLUMN_START_NS},
-				   {WEIR_CODEC_DELTA, WEIR_COLUMN_END_NS}},
+				   {WEIR_CODEC_DELTA, WEIR_COLUMN_END_NS},
+				   {WEIR_CODEC_DELTA, WEIR_COLUMN_START_NS}},
 	[WEIR_COLUMN_PAYLOAD_NS] = {{WEIR_CODEC_FRAME, 0},
-				    {WEIR_CODEC_DELTA, WEIR_COLUMN_SECOND_NS},
-				    {WEIR_CODEC_DELTA, WEIR_COLUMN_START_NS}},
+				    {WEIR_CODEC_DELTA, WEIR_COLUMN_START_NS},
+				    {WEIR_CODEC_DELTA, WEIR_COLUMN_SECOND_NS}},
 	[WEIR_COLUMN_MARK] = {ANY, ENDS},
 	[WEIR_COLUMN_FRAGMENTS] = {ANY},
 	[WEIR_COLUMN_RETRANSMITTED] = {ANY},
@@ -69,10 +75,15 @@ const struct weir_codec_choice *weir_chooser_candidates(enum weir_column_id id, 
 	return candidates[id];
 }
 
-int weir_chooser_new(struct weir_chooser **chooser)
+int weir_chooser_new(bool thorough, struct weir_chooser **chooser)
 {
-	*chooser = calloc(1, sizeof(**chooser));
-	return *chooser ? 0 : -ENOMEM;
+	struct weir_chooser *new = calloc(1, sizeof(*new));
+
+	if (!new)
+		return -ENOMEM;
+	new->thorough = thorough;
+	*chooser = new;
+	return 0;
 }
 
 void weir_chooser_free(struct weir_chooser *chooser)
@@ -84,10 +95,25 @@ void weir_chooser_free(struct weir_chooser *chooser)
 	free(chooser);
 }
 
-/* All candidates; the smallest one goes into chooser->best. An earlier one is simpler to read, and
- * gives way only to one that saves a thirtieth. */
+/* Whether @bytes by @choice are better than @best_bytes. */
+static bool is_better(const struct weir_chooser *chooser, uint32_t count,
+		      struct weir_codec_choice choice, size_t bytes, struct weir_codec_choice best,
+		      size_t best_bytes)
+{
+	size_t handicap = count / NEEDS_OTHER_RECORDS;
+
+	if (!best.codec)
+		return true;
+	if (chooser->thorough)
+		return bytes < best_bytes;
+	if (choice.base && !best.base)
+		bytes += handicap;
+	return bytes + best_bytes / GAIN_PART < best_bytes;
+}
+
+/* All candidates; the best one goes into chooser->best. */
 static struct weir_codec_choice try_all(struct weir_chooser *chooser, struct weir_coder *coder,
-					enum weir_column_id id)
+					enum weir_column_id id, uint32_t records)
 {
 	struct weir_codec_choice best = {0};
 	unsigned count;
@@ -97,9 +123,9 @@ static struct weir_codec_choice try_all(struct weir_chooser *chooser, struct wei
 		struct weir_bytes swap = chooser->best;
 
 		weir_bytes_reset(&chooser->trial);
-		if (!weir_coder_write(coder, choices[i], &chooser->trial))
-			continue;
-		if (best.codec && chooser->trial.count + swap.count / 30 >= swap.count)
+		if (!weir_coder_write(coder, choices[i], &chooser->trial) ||
+		    !is_better(chooser, records, choices[i], chooser->trial.count, best,
+			       swap.count))
 			continue;
 		best = choices[i];
 		chooser->best = chooser->trial;
@@ -121,8 +147,8 @@ struct weir_codec_choice weir_chooser_write(struct weir_chooser *chooser, struct
 		if (weir_coder_write(coder, memory->choice, to))
 			return memory->choice;
 	}
-	memory->choice = try_all(chooser, coder, id);
-	memory->blocks = TRIAL_BLOCKS;
+	memory->choice = try_all(chooser, coder, id, count);
+	memory->blocks = chooser->thorough ? 0 : TRIAL_BLOCKS;
 	memory->count = count;
 	weir_bytes_put(to, chooser->best.data, chooser->best.count);
 	if (chooser->best.error || chooser->trial.error)

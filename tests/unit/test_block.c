@@ -298,7 +298,8 @@ END_TEST
 
 START_TEST(test_levels)
 {
-	static const int levels[] = {0, WEIR_BLOCK_LEVEL_HOT, WEIR_BLOCK_LEVEL_COLD};
+	static const enum weir_block_level levels[] = {
+		WEIR_BLOCK_LEVEL_NONE, WEIR_BLOCK_LEVEL_HOT, WEIR_BLOCK_LEVEL_COLD};
 	size_t bytes[3];
 
 	for (unsigned i = 0; i < 3; i++) {
