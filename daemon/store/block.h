@@ -64,6 +64,7 @@ struct weir_block_times weir_block_times(const struct weir_block_reader *reader)
 struct weir_block_section {
 	const char *name; /* of the column, or "addresses", or "head" */
 	const char *codec;
+	uint8_t base; /* column that the codec refers to, 0: none */
 	uint32_t bytes;
 };
 enum {

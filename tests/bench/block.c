@@ -185,15 +185,18 @@ static void search(const struct made *made)
 	weir_block_reader_free(reader);
 }
 
-/* Bytes of column @id, 0 if it is not coded as @codec. */
-static uint32_t bytes_as(struct weir_block_reader *reader, enum weir_column_id id, const char *codec)
+/* Bytes of column @id, 0 if it is not coded as @codec and @base say. */
+static uint32_t bytes_as(struct weir_block_reader *reader, enum weir_column_id id,
+			 const char *codec, uint8_t base)
 {
 	struct weir_block_section sections[WEIR_BLOCK_SECTIONS_MAX];
 	unsigned count = weir_block_sections(reader, sections);
 
 	for (unsigned i = 0; i < count; i++)
 		if (!strcmp(sections[i].name, weir_column_find(id)->name))
-			return strcmp(sections[i].codec, codec) ? 0 : sections[i].bytes;
+			return strcmp(sections[i].codec, codec) || sections[i].base != base ?
+				       0 :
+				       sections[i].bytes;
 	return 0;
 }
 
@@ -226,7 +229,7 @@ static void try_candidate(const struct weir_flow *flows, enum weir_column_id id,
 	}
 	snprintf(name, sizeof(name), "%s.%s%s%s", weir_column_find(id)->name, names[choice.codec],
 		 choice.base ? "_" : "", choice.base ? weir_column_find(choice.base)->name : "");
-	bytes = bytes_as(reader, id, names[choice.codec]);
+	bytes = bytes_as(reader, id, names[choice.codec], choice.base);
 	if (bytes) {
 		print("candidate", name, bytes / (double)options.records, "bytes/flow");
 		print("candidate", name, least(9), "ns/flow");
