@@ -11,6 +11,7 @@
  *   -ECANCELED  query->cancel was set
  *   -E2BIG      the memory allowed is not enough and nothing may be spilled;
  *               result->bound says what was too much
+ *   -EDQUOT     spill_bytes is not enough
  *   -ENOSPC, -EIO  spilling failed
  *   -ENOMEM, -EINVAL
  * A damaged block is no error: it is left out, counted in the result and named in the log.
@@ -55,6 +56,7 @@ typedef void weir_query_progress(void *arg, uint64_t blocks_done, uint64_t block
 /* What to read, and with what. All zero: everything, with all cores. */
 struct weir_query {
 	uint64_t from_ns, to_ns; /* flows alive in [from, to); to 0 or UINT64_MAX: no end */
+	uint64_t after_block; /* only of blocks numbered above it; 0: all */
 	const struct weir_filter *filter; /* NULL: all */
 	const atomic_bool *cancel; /* NULL, or looked at all the time */
 	unsigned threads; /* 0: one a core; at most WEIR_QUERY_THREADS_MAX */
@@ -64,6 +66,7 @@ struct weir_query {
 	/* Folder for files without a name (gone with the process) that take what does not fit
 	 * into memory. NULL: nothing is spilled, -E2BIG. */
 	const char *spill_dir;
+	uint64_t spill_bytes; /* at most; 0: as many as there is room for */
 	/* Threads read with low priority (CPU and disk), so that ingest comes first. */
 	bool background;
 	/* NULL, or bounds threads and memory of all queries together: this one waits for its
