@@ -711,6 +711,25 @@ START_TEST(quantities)
 }
 END_TEST
 
+static void expect_complaint(const char *word, bool summable, const char *sentence)
+{
+	char error[256];
+
+	weir_quantity_complain(word, strlen(word), summable, error, sizeof(error));
+	ck_assert_msg(!strncmp(error, sentence, strlen(sentence)), "%s: %s", word, error);
+}
+
+START_TEST(complaints_about_quantities)
+{
+	expect_complaint("byts", false, "\"byts\" is not a quantity; did you mean \"bytes\"?");
+	expect_complaint("packet", true, "\"packet\" is not a quantity; did you mean \"packets\"?");
+	expect_complaint("rt", false, "\"rt\" is not a quantity; did you mean \"rtt\"?");
+	expect_complaint("rtt", true, "a sum of \"rtt\" means nothing; there are bytes,");
+	expect_complaint("mark", false, "\"mark\" is not a quantity; there are bytes, packets,");
+	expect_complaint("colour", true, "\"colour\" is not a quantity; there are bytes, packets,");
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("language");
@@ -731,6 +750,7 @@ int main(void)
 	tcase_add_test(tcase, the_machines_own_interfaces);
 	tcase_add_test(tcase, columns);
 	tcase_add_test(tcase, quantities);
+	tcase_add_test(tcase, complaints_about_quantities);
 	suite_add_tcase(suite, tcase);
 	srunner_run_all(runner, CK_NORMAL);
 	failed = srunner_ntests_failed(runner);
