@@ -47,6 +47,11 @@ $(BUILD)/san/%.o: %.c | $(GEN)
 	@mkdir -p $(@D)
 	$(CC) $(WEIR_CFLAGS) -O1 $(SAN_FLAGS) $(CFLAGS) -c -o $@ $<
 
+# Inner loops over columns, which are worth vectorising; -O2 of gcc 12 hardly does.
+COLUMN_OBJECTS := $(patsubst %,$(BUILD)/obj/daemon/store/%.o,address address_read block_write codec \
+		    decode pack unpack vector)
+$(COLUMN_OBJECTS): WEIR_CFLAGS += -O3
+
 $(BUILD)/lib/libweir.a: $(LIB_OBJECTS)
 	@mkdir -p $(@D)
 	@rm -f $@
@@ -109,10 +114,14 @@ $(KMOD_TESTS): $(BUILD)/tests/%: $(BUILD)/san/tests/%.o $(BUILD)/san/libkmod.a
 
 $(filter-out $(KMOD_TESTS),$(UNIT_TESTS)): $(BUILD)/tests/unit/%: $(BUILD)/san/tests/unit/%.o $(SAN_ARCHIVES)
 	@mkdir -p $(@D)
-	$(CC) $(WEIR_CFLAGS) $(SAN_FLAGS) -o $@ $< $(SAN_ARCHIVES) $(WEIR_LIBS) $(shell pkg-config --libs check)
+	$(CC) $(WEIR_CFLAGS) $(SAN_FLAGS) -o $@ $(filter %.o,$^) $(SAN_ARCHIVES) $(WEIR_LIBS) \
+		$(shell pkg-config --libs check)
 $(filter-out $(KMOD_TESTS),$(FUZZ_TESTS)): $(BUILD)/tests/fuzz/%: $(BUILD)/san/tests/fuzz/%.o $(SAN_ARCHIVES)
 	@mkdir -p $(@D)
 	$(CC) $(WEIR_CFLAGS) $(SAN_FLAGS) -o $@ $< $(SAN_ARCHIVES) $(WEIR_LIBS)
+
+# Crashes: every call that changes a file goes through disk.o.
+$(BUILD)/tests/unit/test_store_crash: $(BUILD)/san/tests/unit/disk.o $(BUILD)/san/tests/unit/disk_build.o
 
 test-programs: $(UNIT_TESTS) $(FUZZ_TESTS)
 

@@ -96,7 +96,9 @@ int weir_store_open(const char *dir, const struct weir_store_options *options,
 	pthread_mutex_init(&new->changes, NULL);
 	pthread_cond_init(&new->released, NULL);
 	new->dir = strdup(dir);
-	ret = new->dir ? 0 : -ENOMEM;
+	ret = new->dir ? weir_replaced_new(&new->replaced) : -ENOMEM;
+	if (!ret && !options->read_only)
+		ret = weir_store_merge_new(&new->merge);
 	if (!ret && !options->read_only)
 		ret = open_for_writing(new);
 	if (!ret)
@@ -122,6 +124,8 @@ void weir_store_close(struct weir_store *store)
 	weir_partition_unload(store);
 	weir_lmdb_close(store->rollups);
 	weir_lmdb_close(store->state);
+	weir_store_merge_free(store->merge);
+	weir_replaced_free(store->replaced);
 	weir_block_writer_free(store->block_writer);
 	if (store->lock_fd >= 0)
 		close(store->lock_fd);

@@ -124,6 +124,19 @@ uint64_t weir_store_next_block(const struct weir_store_txn *txn);
 int weir_store_commit(struct weir_store_txn *txn);
 void weir_store_abort(struct weir_store_txn *txn);
 
+/**
+ * weir_store_merge - rewrite adjacent small blocks that a segment covers as one larger block.
+ *
+ * By the writer, between its own transactions; bounded: it takes no longer than
+ * storing a full block. The merged block has the highest of the numbers it replaces. Sums and positions
+ * stay as they are, and plans made before go on to see what they name (docs/store.md).
+ * Returns 1: there may be more to do; 0: not now; or a negative errno, with nothing changed.
+ */
+int weir_store_merge(struct weir_store *store, uint64_t now_ns);
+/* Between these no block is merged: for who compares numbers of blocks read at two moments. */
+void weir_store_merge_pause(struct weir_store *store);
+void weir_store_merge_resume(struct weir_store *store);
+
 /* Segment @seq, malloc'ed into *@body. -ENOENT: not written yet, or dropped. */
 int weir_store_get_segment(struct weir_store *store, uint64_t seq, void **body, size_t *body_bytes);
 /* Segments 1..@through are beyond what is kept: gone at once for
