@@ -75,7 +75,7 @@ static bool choose_order(const struct weir_cli_options *o, Weir__Wire__Ask *ask)
 		ask->order_by = (char *)quantity->word;
 		return true;
 	}
-	weir_cli_say("flows --order: %s",
+	weir_cli_say("flows --order takes time or a quantity: %s",
 		     weir_quantity_complain(o->order, strlen(o->order), false, error,
 					    sizeof(error)));
 	return false;

@@ -313,10 +313,12 @@ START_TEST(as_in_tcpdump)
 					 "multicast",
 					 "net 10.0.0.0 mask 255.255.0.0",
 					 NULL};
-	static const char *const six[] = {"ip6",       "ip6 and udp",	"ip6 proto udp port 53",
-					  "multicast", "udp multicast", "ip6 multicast",
-					  NULL};
-	static const char *const not_six[] = {"ip", "ip6 proto 6", "tcp multicast", NULL};
+	static const char *const six[] = {
+		"ip6",	    "ip6 and udp", "ip6 proto udp port 53", "ip6 udp port 53",
+		"ipv6 udp", "multicast",   "udp multicast",	    "ip6 multicast",
+		NULL};
+	static const char *const not_six[] = {"ip",	"ip6 proto 6",	 "ip6 tcp",
+					      "ip udp", "tcp multicast", NULL};
 	struct weir_flow flow = make_client();
 
 	check_table(&flow, yes, no);
@@ -485,6 +487,8 @@ START_TEST(mistakes)
 		"a flow has no bytes of packets to look at; TCP flags are \"flags SA\", ICMP's "
 		"type "
 		"is \"icmp-type 8\"");
+	refuses("ip6 tcp udp", 8, "expected \"and\" or \"or\", not \"udp\"");
+	refuses("ip ip6", 3, "expected \"and\" or \"or\", not \"ip6\"");
 	refuses("as 3320", 0, "weir records no AS numbers");
 	refuses("tcp and router 10.0.0.1", 8, "the exporter is a node here: write \"node NAME\"");
 	refuses("greater 100", 0,
