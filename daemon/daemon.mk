@@ -12,7 +12,8 @@ WEIR_CFLAGS = -std=gnu11 -O2 -g -Wall -Wextra -Werror -Wshadow -Wstrict-prototyp
 WEIR_LIBS = $(shell pkg-config --libs $(PACKAGES) 2>/dev/null) -lm -pthread
 SAN_FLAGS := -fsanitize=address,undefined -fno-omit-frame-pointer -fno-sanitize-recover=undefined
 
-LIB_SOURCES := $(sort $(wildcard daemon/common/*.c daemon/store/*.c daemon/query/*.c daemon/wire/*.c))
+LIB_SOURCES := $(sort $(wildcard daemon/common/*.c daemon/store/*.c daemon/query/*.c daemon/wire/*.c \
+		daemon/exchange/*.c))
 NODE_SOURCES := $(sort $(wildcard daemon/node/*.c))
 MASTER_SOURCES := $(sort $(wildcard daemon/master/*.c))
 CLI_SOURCES := $(sort $(wildcard daemon/cli/*.c))

@@ -193,11 +193,22 @@ void weir_answer_end(struct weir_answer *answer, int result)
 {
 	Weir__Wire__End end = WEIR__WIRE__END__INIT;
 	Weir__Wire__Explain explained, *pointer = &explained;
+	char *notes[WEIR_ANSWER_NOTES_MAX];
 	Weir__Wire__Totals matched;
 
 	if (result) {
 		fail(answer, result);
 		return;
+	}
+	weir_answer_horizon(answer);
+	for (unsigned i = 0; i < answer->notes; i++)
+		notes[i] = answer->note[i];
+	end.n_notes = answer->notes;
+	end.notes = notes;
+	end.horizon_ns = answer->horizon_ns;
+	if (answer->horizon_ns) {
+		end.n_rollup_ns = WEIR_ROLLUP_LEVELS;
+		end.rollup_ns = answer->rollup_ns;
 	}
 	weir_convert_totals_put(&matched, &answer->result.matched);
 	end.matched = &matched;

@@ -18,6 +18,11 @@ void weir_answer_stop(struct weir_node *node);
 /* A weir_job_run; @node is struct weir_node. */
 void weir_answer_run(struct weir_job *job, const Weir__Wire__Ask *ask, void *node);
 
+enum {
+	WEIR_ANSWER_NOTES_MAX = 8,
+	WEIR_ANSWER_NOTE_BYTES = 400,
+};
+
 /* What questions to the store share. */
 struct weir_answer {
 	struct weir_job *job;
@@ -26,7 +31,21 @@ struct weir_answer {
 	struct weir_names *names; /* that fields and filters are bound to */
 	struct weir_query query; /* filled from @ask, the filter in it too */
 	struct weir_query_result result;
+	char note[WEIR_ANSWER_NOTES_MAX][WEIR_ANSWER_NOTE_BYTES]; /* for the End */
+	unsigned notes;
+	bool rolled; /* roll-ups stand for records that are gone */
+	uint64_t horizon_ns; /* the question reaches back to before it, what records do not; 0: no */
+	uint64_t rollup_ns[WEIR_ROLLUP_LEVELS]; /* if so, where roll-ups begin; 0: there are none */
 };
+
+/* Add a sentence to the End. Past the last that fits, none. */
+void weir_answer_note(struct weir_answer *answer, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+/* answer_rollup.c: say how far back records reach, if the question reaches further. */
+void weir_answer_horizon(struct weir_answer *answer);
+/* answer_rollup.c: VERB_TOP of a time of which records are gone, from roll-ups and the records that
+ * are left. False: there is nothing for it to do, the records can answer. */
+bool weir_answer_rolled_top(struct weir_answer *answer, const struct weir_query_spec *spec);
 
 /* Send the End that says how @result (0, or a negative errno of a query) came about. */
 void weir_answer_end(struct weir_answer *answer, int result);

@@ -198,6 +198,8 @@ void weir_answer_top(struct weir_answer *answer)
 	for (unsigned i = 0; i < TOP_MEASURES; i++)
 		spec.measure[i].quantity = weir_quantity_find(sums[i], strlen(sums[i]));
 	spec.order = ask->order < TOP_MEASURES ? (int)ask->order : WEIR_BY_BYTES;
+	if (weir_answer_rolled_top(answer, &spec))
+		return;
 	lines = malloc(sizeof(*lines));
 	if (lines) {
 		lines->answer = answer;

@@ -31,10 +31,13 @@ static struct {
 	pthread_t thread;
 	bool losing; /* reported: the spool drops what a master still lacks */
 	int error; /* reported */
+	uint64_t waiting_since_ns; /* monotonic: records are due to go and cannot; 0: they are not */
 } keeper = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
 
 /* Ages come without anybody telling. */
 static const uint64_t look_ns = 10 * WEIR_NS_PER_SECOND;
+/* Records wait for the end of their minute, or of an interval that is longer: no news. */
+static const uint64_t patience_ns = 300 * WEIR_NS_PER_SECOND;
 
 /* The last segment that every master has acknowledged, as far as its cursor tells. */
 static uint64_t acknowledged(const struct weir_node *node, uint64_t last)
@@ -91,20 +94,36 @@ static void say(const char *sentence)
 		weir_log_info("what is kept is within its quota again");
 }
 
-static int keep_records(const struct weir_node_keep *keep, uint64_t block, uint64_t segment)
+static void note_waiting(bool waiting, bool for_master)
+{
+	uint64_t now = weir_clock_monotonic_ns();
+
+	if (!waiting)
+		keeper.waiting_since_ns = 0;
+	else if (!keeper.waiting_since_ns)
+		keeper.waiting_since_ns = now;
+	if (!waiting)
+		say("");
+	else if (now - keeper.waiting_since_ns > patience_ns + keeper.node->config.interval_ns)
+		say(for_master ? "more records are kept than the quota says: a master lacks their "
+				 "summaries" :
+				 "more records are kept than the quota says: they are not rolled up");
+}
+
+static int keep_records(const struct weir_node_keep *keep, uint64_t block, uint64_t rolled,
+			uint64_t acked)
 {
 	struct weir_store_quota quota = {.keep_ns = keep->raw_ns,
 					 .keep_bytes = keep->raw_bytes,
 					 .release_block = block,
-					 .release_segment = segment};
+					 .release_segment = acked < rolled ? acked : rolled};
 	struct weir_store_retained retained;
 	int ret;
 
 	weir_store_set_quota(keeper.node->store, &quota);
 	ret = weir_store_retain(keeper.node->store, &quota, weir_clock_now_ns(), &retained);
 	if (!ret)
-		say(retained.waiting ? "more records are kept than the quota says: a master lacks "
-				       "their summaries, or they are not rolled up yet" : "");
+		note_waiting(retained.waiting, acked < rolled);
 	return ret;
 }
 
@@ -143,7 +162,7 @@ static int work(const struct weir_node_keep *keep)
 	keep_spool(keep, beyond < rolled.segment ? beyond : rolled.segment, acked);
 	if (acked < beyond)
 		acked = beyond;
-	other = keep_records(keep, rolled.block, acked < rolled.segment ? acked : rolled.segment);
+	other = keep_records(keep, rolled.block, rolled.segment, acked);
 	if (!other)
 		other = keep_rollups(keep);
 	return ret ? ret : other;
@@ -195,6 +214,7 @@ int weir_keeper_start(struct weir_node *node)
 	keeper.said[0] = '\0';
 	keeper.losing = false;
 	keeper.error = 0;
+	keeper.waiting_since_ns = 0;
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	ret = -pthread_create(&keeper.thread, NULL, run, NULL);

@@ -65,6 +65,17 @@ static void init_sync(struct weir_engine *e)
 	pthread_condattr_destroy(&attributes);
 }
 
+/* The blocks up to @through. */
+static void leave_out(struct weir_engine *e, uint64_t through)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < e->block_count; i++)
+		if (e->blocks[i].number > through)
+			e->blocks[kept++] = e->blocks[i];
+	e->block_count = kept;
+}
+
 static int plan(struct weir_engine *e)
 {
 	const struct weir_query *query = e->query;
@@ -72,6 +83,8 @@ static int plan(struct weir_engine *e)
 	int ret = weir_store_plan(e->store, query->from_ns, to_ns, &e->blocks, &e->block_count,
 				  &e->result->blocks_damaged);
 
+	if (!ret && query->after_block)
+		leave_out(e, query->after_block);
 	e->result->blocks_planned = e->block_count;
 	e->result->plan_ns = weir_engine_ns() - began_ns;
 	return ret;

@@ -56,6 +56,7 @@ typedef void weir_query_progress(void *arg, uint64_t blocks_done, uint64_t block
 /* What to read, and with what. All zero: everything, with all cores. */
 struct weir_query {
 	uint64_t from_ns, to_ns; /* flows alive in [from, to); to 0 or UINT64_MAX: no end */
+	uint64_t after_block; /* only of blocks numbered above it; 0: all */
 	const struct weir_filter *filter; /* NULL: all */
 	const atomic_bool *cancel; /* NULL, or looked at all the time */
 	unsigned threads; /* 0: one a core; at most WEIR_QUERY_THREADS_MAX */

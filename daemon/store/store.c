@@ -65,10 +65,25 @@ static int lock(struct weir_store *store)
 	return ret;
 }
 
+/* Records of elsewhere must not come into the ledger of what this machine has seen. */
+static bool is_foreign(const struct weir_store *store)
+{
+	char *path = weir_folder_path(store->dir, WEIR_STORE_IMPORTS);
+	bool foreign = path && access(path, F_OK) == 0 && !store->options.imported;
+
+	free(path);
+	if (foreign)
+		weir_log_error("%s: holds records imported from elsewhere (see its file \"%s\"); a node "
+			       "does not write there", store->dir, WEIR_STORE_IMPORTS);
+	return foreign;
+}
+
 static int open_for_writing(struct weir_store *store)
 {
 	int ret;
 
+	if (is_foreign(store))
+		return -EPERM;
 	if (mkdir(store->dir, 0700) && errno != EEXIST) {
 		ret = -errno;
 		weir_log_error("%s: cannot be created: %s", store->dir, strerror(errno));

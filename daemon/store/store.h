@@ -31,8 +31,12 @@ enum {
 	WEIR_STORE_ID_BYTES = 16,
 };
 
+/* A file that tells a store of records from elsewhere from one of this machine's: daemon/exchange/import.h. */
+#define WEIR_STORE_IMPORTS "imports"
+
 struct weir_store_options {
 	bool read_only; /* do not lock, do not create */
+	bool imported; /* to write where WEIR_STORE_IMPORTS is; nobody else may */
 	uint64_t max_bytes; /* address space of one partition; 0: 1 TiB, it is sparse */
 	uint64_t min_free_bytes; /* weir_store_commit() refuses with -ENOSPC below that free space */
 };

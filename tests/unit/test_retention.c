@@ -429,7 +429,7 @@ START_TEST(test_kill)
 		partitions = expired.partitions;
 		weir_store_close(store);
 	}
-	ck_assert_uint_gt(partitions, 25);
+	ck_assert_uint_gt(partitions, 10);
 }
 END_TEST
 
