@@ -83,10 +83,11 @@ static const char *unit_of(const struct weir_quantity *quantity)
 static const char *distinct_name(const struct weir_fields *fields, char *text, size_t bytes)
 {
 	size_t used = (size_t)snprintf(text, bytes, "distinct");
+	char name[WEIR_FIELDS_TEXT_MAX];
 
 	for (unsigned i = 0; i < fields->count && used < bytes; i++)
 		used += (size_t)snprintf(text + used, bytes - used, "_%s",
-					 weir_fields_word(fields, i));
+					 weir_fields_name(fields, i, name, sizeof(name)));
 	return text;
 }
 
