@@ -52,6 +52,7 @@ struct weir_check_part {
 	struct weir_totals unsummed; /* of those behind the last segment, at its last commit */
 	uint64_t segments;
 	struct weir_rollup_sums rollups[WEIR_ROLLUP_LEVELS]; /* what the roll-ups say of themselves */
+	uint64_t rollups_since_ns[WEIR_ROLLUP_LEVELS]; /* the oldest begins; 0: none */
 	uint64_t column_bytes[64]; /* by id, of the blocks that are sound; not with WEIR_CHECK_META */
 };
 

@@ -58,9 +58,12 @@ static int check_level(struct weir_check_run *run, struct weir_check_part *part,
 	struct level l = {.level = level,
 			  .word = weir_rollup_words[level],
 			  .sums = &part->rollups[level]};
-	uint64_t before = part->faults;
+	uint64_t before = part->faults, first;
+	struct weir_rollup_head head;
 	int ret = weir_rollup_sums_in(txn, level, l.sums);
 
+	if (!ret && !weir_rollup_next_in(txn, level, 0, &first, &head))
+		part->rollups_since_ns[level] = head.start_ns;
 	if (ret || run->options->depth == WEIR_CHECK_META)
 		return ret;
 	ret = check_entries(run, part, &l, txn);
