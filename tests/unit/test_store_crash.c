@@ -374,7 +374,8 @@ static void power_repair(const char *part, off_t at)
 	snprintf(copy, sizeof(copy), "%s.after", base);
 	snprintf(store_copy, sizeof(store_copy), "%s/store", copy);
 	for (size_t call = begin_at; call <= disk_calls(); call++)
-		for (unsigned v = 0; v < DISK_VARIANTS; v++) {
+		for (unsigned turn = 0; turn < 2; turn++) {
+			unsigned v = turn ? (unsigned)(call % DISK_VARIANTS) : DISK_SOME;
 			struct folder_seen now;
 			uint64_t mark;
 
