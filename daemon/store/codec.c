@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* codec.c - writing columns; decode.c reads them, codec_choose.c says by which codec. */
+#include <endian.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -92,6 +93,17 @@ static void widen_numbers(const uint8_t *from, unsigned width, uint32_t count, u
 		WIDEN(uint32_t);
 }
 
+/* Two bytes more than the last one has are read. */
+static void widen_macs(const uint8_t *from, uint32_t count, uint64_t *to)
+{
+	for (uint32_t i = 0; i < count; i++) {
+		uint64_t value;
+
+		memcpy(&value, from + (size_t)i * 6, sizeof(value));
+		to[i] = be64toh(value) >> 16;
+	}
+}
+
 /* Column @id as numbers; in @room if they are not such already. */
 static const uint64_t *widen(const struct weir_codec_rows *rows, enum weir_column_id id,
 			     uint64_t *room)
@@ -104,8 +116,7 @@ static const uint64_t *widen(const struct weir_codec_rows *rows, enum weir_colum
 	if (column->number)
 		widen_numbers(from, column->width, rows->count, room);
 	else
-		for (uint32_t i = 0; i < rows->count; i++)
-			room[i] = weir_codec_number(column, from + (size_t)i * column->width);
+		widen_macs(from, rows->count, room);
 	return room;
 }
 
