@@ -15,12 +15,13 @@ enum {
 static int parse_by(struct weir_cli_groups *g, const char *by)
 {
 	const char *word = by;
+	char error[512];
 
 	g->by = strdup(by);
 	if (g->by && weir_fields_parse(by, &g->fields, &word) == 0)
 		return 0;
-	weir_cli_say("%s --by: \"%.*s\" cannot be used here; fields are %s, each once",
-		     g->options->verb->name, (int)strcspn(word, ", "), word, weir_fields_words());
+	weir_cli_say("%s --by: %s", g->options->verb->name,
+		     weir_fields_complain(by, word, error, sizeof(error)));
 	return -EINVAL;
 }
 
@@ -192,13 +193,15 @@ int weir_cli_groups_add(struct weir_cli_groups *g, const uint8_t *key, const uin
 	return 0;
 }
 
-uint64_t weir_cli_groups_time(const struct weir_cli_groups *g, const uint8_t *key)
+bool weir_cli_groups_time(const struct weir_cli_groups *g, unsigned field, const uint8_t *key,
+			  uint64_t *ns)
 {
-	uint64_t ns = 0;
-
+	if (strcmp(weir_fields_word(&g->fields, field), "time"))
+		return false;
+	*ns = 0;
 	for (unsigned i = 0; i < 8; i++)
-		ns = ns << 8 | key[g->fields.use[0].offset + i];
-	return ns;
+		*ns = *ns << 8 | key[g->fields.use[field].offset + i];
+	return true;
 }
 
 static void put_totals(uint64_t value[USUAL], const Weir__Wire__Totals *message)

@@ -39,7 +39,8 @@ struct weir_codec_choice {
 /* The columns of one block on their way to disk, rows in their final order. */
 struct weir_codec_rows {
 	uint32_t count;
-	/* By column id: count values as in struct weir_flow, one after another; NULL for addresses. */
+	/* By column id: count values as in struct weir_flow, one after another, and two bytes that
+	 * may be read; NULL for addresses. */
 	uint8_t *values[WEIR_COLUMN_END];
 	/* Addresses: count codes, and how many distinct ones. */
 	const uint16_t *codes[WEIR_COLUMN_DST_ADDR + 1];
@@ -48,7 +49,7 @@ struct weir_codec_rows {
 
 /* Writes columns; owns the arrays in between. One thread's. */
 struct weir_coder;
-int weir_coder_new(int level, struct weir_coder **coder);
+int weir_coder_new(bool compress, struct weir_coder **coder);
 void weir_coder_free(struct weir_coder *coder);
 /* Look at column @id of @rows, which stays there until the next one. Tells the least and greatest. */
 void weir_coder_load(struct weir_coder *coder, const struct weir_codec_rows *rows,
