@@ -191,7 +191,7 @@ static int read_answer(struct connection *c, weir_cli_take_part *take, void *arg
 	}
 }
 
-/* Names are known where the question goes to, not here: errors in a filter come from there as well. */
+/* Names are known where the question goes to: errors in a filter come from there as well. */
 static bool blames_filter(const struct weir_cli_options *o, const Weir__Wire__End *end)
 {
 	return end->status == -EINVAL && end->in_filter && o->words[0] &&
@@ -238,8 +238,8 @@ static void catch_signals(struct connection *c)
 	sigaction(SIGINT, &action, NULL);
 }
 
-static int converse(const struct weir_cli_options *o, struct connection *c, Weir__Wire__Ask *ask, weir_cli_take_part *take, void *arg,
-		    struct weir_cli_answer *answer)
+static int converse(const struct weir_cli_options *o, struct connection *c, Weir__Wire__Ask *ask,
+		    weir_cli_take_part *take, void *arg, struct weir_cli_answer *answer)
 {
 	Weir__Wire__Frame frame = WEIR__WIRE__FRAME__INIT;
 	int ret = greet(c);

@@ -4,9 +4,12 @@
 """What questions may use is bounded: with little memory the answer is the same, made on disk; with no
 disk either, and past the time allowed, a sentence names the bound."""
 
+import glob
 import json
 import os
 import re
+import signal
+import struct
 import subprocess
 import sys
 import time
@@ -69,6 +72,19 @@ assert "query_spill" in done.stderr and "disk" in done.stderr and not done.stdou
 assert json.loads(weir("top", "--by", "proto", "--json").stdout)["exact"]
 say("no memory and no disk: refused with a sentence that names both")
 
+# Ctrl-C in the middle of an answer: the node, which still has most of it, drops the question. It
+# answers eight at a time, so had it kept them it would refuse the ninth.
+again("query_memory = 512M")
+for turn in range(10):
+    asking = subprocess.Popen([WEIR, *SORTED, *SOCKET], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert os.read(asking.stdout.fileno(), 1), "no answer"
+    asking.send_signal(signal.SIGINT)
+    out, errors = asking.communicate(timeout=60)
+    assert asking.returncode == 130, (turn, asking.returncode, errors)
+    assert out.count(b"\n") < BATCHES * 100 / 2, "it was not cut short"
+assert weir("flows", "--limit", "1").stdout
+say("Ctrl-C: ten long answers cut short, the node goes on")
+
 # Who does not read on holds an answer up, and the node stops it.
 again("query_timeout = 2s")
 asking = subprocess.Popen([WEIR, *SORTED, *SOCKET], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
@@ -77,3 +93,49 @@ out, errors = asking.communicate(timeout=60)
 assert asking.returncode == 1 and b"query_timeout" in errors, (asking.returncode, errors)
 say("query_timeout: stopped after 2 s, with a sentence")
 cluster.finish()
+
+PAGE = 4096
+
+
+def runs(path):
+    """Where LMDB keeps values of many pages, or kept them: offset and pages."""
+    with open(path, "rb") as f:
+        data = f.read()
+    for number in range(len(data) // PAGE):
+        page, _, flags, pages = struct.unpack_from("=QHHI", data, number * PAGE)
+        if page == number and flags == 4 and pages > 20:
+            yield number * PAGE, pages
+
+
+def damage(path, offset, pages):
+    """A byte of each page: whatever column a question reads, it meets one."""
+    with open(path, "r+b") as f:
+        for page in range(pages):
+            f.seek(offset + page * PAGE + 100)
+            byte = f.read(1)
+            f.seek(-1, os.SEEK_CUR)
+            f.write(bytes([byte[0] ^ 0x55]))
+
+
+# A damaged block: what is left is a lower bound, and every output says so before the first line.
+path = max(glob.glob(f"{cluster.folder}/n1/2*/data.mdb"), key=os.path.getsize)
+node = cluster.nodes[0]
+node.start()
+wait_for("the node", 30, lambda: subprocess.run([WEIR, "nodes", *SOCKET], capture_output=True,
+                                                check=False).returncode == 0)
+for offset, pages in runs(path):
+    damage(path, offset, pages)
+    if subprocess.run([WEIR, "top", "--by", "src", *SOCKET], capture_output=True, check=False).returncode:
+        break
+PARTIAL = 3
+for question in (("top", "--by", "src,dst,sport,dport"), ("top", "--by", "src", "--sum", "packets,duration")):
+    done = weir(*question, "--limit", "3", "--json", code=PARTIAL)
+    answer = json.loads(done.stdout)
+    assert "damaged" in done.stderr and not answer["exact"], (done.stderr, answer)
+    assert all(line["high"] is None for line in answer["lines"]), answer
+    heads, *rows = weir(*question, "--limit", "3", "--csv", code=PARTIAL).stdout.splitlines()
+    assert len(rows) == 3 and all(row.endswith("," * heads.count("_high")) for row in rows), rows
+    assert "Lower bounds only" in weir(*question, code=PARTIAL).stdout
+assert " 1 damaged" in weir("flows", "--order", "bytes", "--explain", code=PARTIAL).stderr
+node.stop()
+say("a damaged block: exit status 3, lower bounds in every output")
