@@ -108,7 +108,8 @@ int weir_engine_open(struct weir_engine *engine, struct weir_store *store,
 		e->threads = WEIR_QUERY_THREADS_MAX;
 	e->memory_bytes = query->memory_bytes ? query->memory_bytes : WEIR_QUERY_MEMORY_BYTES;
 	init_sync(e);
-	ret = weir_governor_enter(query->governor, query->cancel, &e->threads, &e->memory_bytes);
+	ret = weir_governor_enter(query->governor, query->cancel, query->spill_dir, &e->threads,
+				  &e->memory_bytes);
 	result->wait_ns = weir_engine_ns() - e->began_ns;
 	if (ret) {
 		e->threads = 0;
@@ -152,6 +153,13 @@ void weir_engine_settle(struct weir_engine *engine)
 	}
 }
 
+void weir_engine_rest(struct weir_engine *engine)
+{
+	if (!engine->rests)
+		weir_governor_rest(engine->query->governor, engine->threads);
+	engine->rests = true;
+}
+
 void weir_engine_close(struct weir_engine *engine)
 {
 	struct weir_engine *e = engine;
@@ -167,7 +175,7 @@ void weir_engine_close(struct weir_engine *engine)
 		weir_select_free(worker->select);
 	}
 	if (e->threads)
-		weir_governor_leave(e->query->governor, e->threads, e->memory_bytes);
+		weir_governor_leave(e->query->governor, e->rests ? 0 : e->threads, e->memory_bytes);
 	free(e->workers);
 	weir_store_plan_free(e->store, e->blocks);
 	pthread_cond_destroy(&e->wake);
