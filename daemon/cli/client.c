@@ -266,15 +266,23 @@ int weir_cli_client_ask(const struct weir_cli_options *o, Weir__Wire__Ask *ask,
 {
 	struct connection c = {.fd = -1,
 			       .progress = {.started_ns = weir_clock_monotonic_ns()}};
+	struct weir_cli_folder *folder = NULL;
 	int status = WEIR_EXIT_FAILED;
 
 	memset(answer, 0, sizeof(*answer));
 	choose(o, &c);
+	if (o->state) {
+		if (weir_cli_folder_open(o->state, &folder))
+			return status;
+		c.path = weir_cli_folder_socket(folder);
+		c.master = false;
+	}
 	catch_signals(&c);
 	if (open_socket(&c) == 0)
 		status = converse(o, &c, ask, take, arg, answer);
 	if (c.fd >= 0)
 		close(c.fd);
+	weir_cli_folder_close(folder);
 	sigprocmask(SIG_SETMASK, &c.waiting, NULL);
 	signal(SIGINT, SIG_DFL);
 	return status;

@@ -40,7 +40,7 @@ static const struct row {
 	{'F', "output", required_argument, "FORMAT", "table, json, jsonl, csv, nfdump"},
 	{'X', "explain", no_argument, NULL, "say on stderr how the answer came about"},
 	{'v', "verbose", no_argument, NULL, "say more"},
-	{'d', "state", required_argument, "DIR", "the store's folder; default: that of node.conf"},
+	{'d', "state", required_argument, "DIR", "the folder of a store"},
 	{'C', "config", required_argument, "FILE", "read this instead of /etc/weir/node.conf"},
 	{'L', "columns", no_argument, NULL, "show what each column takes"},
 	{'Q', "quick", no_argument, NULL, "do not read what is in the blocks"},
