@@ -49,8 +49,8 @@ $(BUILD)/san/%.o: %.c | $(GEN)
 	$(CC) $(WEIR_CFLAGS) -O1 $(SAN_FLAGS) $(CFLAGS) -c -o $@ $<
 
 # Inner loops over columns, which are worth vectorising; -O2 of gcc 12 hardly does.
-COLUMN_OBJECTS := $(patsubst %,$(BUILD)/obj/daemon/store/%.o,address address_read block_write codec \
-		    decode pack unpack vector)
+COLUMN_OBJECTS := $(patsubst %,$(BUILD)/obj/daemon/store/%.o,address address_read block_write \
+		    codec codec_address codec_dictionary decode pack unpack vector)
 $(COLUMN_OBJECTS): WEIR_CFLAGS += -O3
 
 $(BUILD)/lib/libweir.a: $(LIB_OBJECTS)
