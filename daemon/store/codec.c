@@ -9,18 +9,20 @@
 
 enum { DIVISOR_SAMPLE = 64 };
 
-int weir_coder_new(bool compress, struct weir_coder **coder)
+int weir_coder_new(unsigned key_parts, unsigned parts, struct weir_coder **coder)
 {
 	struct weir_coder *new = calloc(1, sizeof(*new));
 	int ret;
 
 	if (!new)
 		return -ENOMEM;
-	ret = weir_packer_new(compress, &new->packer);
+	ret = weir_packer_new( &new->packer);
 	if (ret) {
 		free(new);
 		return ret;
 	}
+	new->key_parts = key_parts;
+	new->parts = parts;
 	*coder = new;
 	return 0;
 }
@@ -138,6 +140,8 @@ void weir_coder_load(struct weir_coder *coder, const struct weir_codec_rows *row
 	coder->values = rows->values[id];
 	coder->count = rows->count;
 	coder->numbers = NULL;
+	weir_packer_expect(coder->packer,
+			   id <= WEIR_COLUMN_DST_PORT ? coder->key_parts : coder->parts);
 	*min = *max = 0;
 	if (id <= WEIR_COLUMN_DST_ADDR)
 		return;
