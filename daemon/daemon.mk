@@ -67,8 +67,8 @@ $(BUILD)/bin/$(1): $(call objects,$(BUILD)/obj,$(2)) $(BUILD)/lib/libweir.a
 	@mkdir -p $$(@D)
 	$(CC) $(WEIR_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $$@ $$^ $$(WEIR_LIBS)
 endef
-# weir store finds the store by node.conf.
-$(eval $(call program,weir,$(CLI_SOURCES) daemon/node/config.c))
+# weir store finds the store by node.conf, and a folder is asked with the node's own answers.
+$(eval $(call program,weir,$(CLI_SOURCES) $(filter-out %/main.c,$(NODE_SOURCES))))
 $(eval $(call program,weir-node,$(NODE_SOURCES)))
 $(eval $(call program,weir-master,$(MASTER_SOURCES)))
 
