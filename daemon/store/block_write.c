@@ -59,9 +59,8 @@ int weir_block_writer_new(enum weir_block_level level, struct weir_block_writer 
 	if (!ret)
 		ret = weir_chooser_new(level == WEIR_BLOCK_LEVEL_COLD, &new->chooser);
 	for (unsigned id = WEIR_COLUMN_DST_ADDR + 1; id < WEIR_COLUMN_END && !ret; id++) {
-		new->rows.values[id] = calloc(1, (size_t)WEIR_BLOCK_RECORDS_MAX *
-							 weir_column_find(id)->width +
-						 2);
+		new->rows.values[id] =
+			calloc(1, (size_t)WEIR_BLOCK_RECORDS_MAX * weir_column_find(id)->width + 2);
 		if (!new->rows.values[id])
 			ret = -ENOMEM;
 	}
@@ -140,8 +139,8 @@ static void sort(struct weir_block_writer *writer, const struct weir_flow *flows
 	for (uint32_t i = 0; i < count; i++)                                                       \
 	memcpy(to + (size_t)i * (bytes), rows[i] + column->offset, bytes)
 
-static void cut_column(const struct weir_column *column, const uint8_t *const *rows,
-		       uint32_t count, uint8_t *to)
+static void cut_column(const struct weir_column *column, const uint8_t *const *rows, uint32_t count,
+		       uint8_t *to)
 {
 	switch (column->width) {
 	case 1:
@@ -220,8 +219,8 @@ static void add_entry(struct weir_block_writer *writer, struct block_entry entry
 	entry.offset = htole32((uint32_t)offset);
 	entry.bytes = htole32(bytes);
 	if (!writer->block.error)
-		entry.checksum = htole64(weir_block_section_checksum(
-			entry.id, writer->block.data + offset, bytes));
+		entry.checksum = htole64(
+			weir_block_section_checksum(entry.id, writer->block.data + offset, bytes));
 	entry.id = htole16(entry.id);
 	entry.min = htole64(entry.min);
 	entry.max = htole64(entry.max);
@@ -296,8 +295,7 @@ static void close_gap(struct weir_block_writer *writer, size_t room, size_t head
 	writer->block.count -= gap;
 	for (unsigned i = 0; i < writer->sections; i++) {
 		uint8_t *at = writer->block.data + BLOCK_HEADER_BYTES +
-			      i * sizeof(struct block_entry) +
-			      offsetof(struct block_entry, offset);
+			      i * sizeof(struct block_entry) + offsetof(struct block_entry, offset);
 		uint32_t offset = htole32(le32toh(writer->entries[i].offset) - gap);
 
 		memcpy(at, &offset, sizeof(offset));

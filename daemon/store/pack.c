@@ -12,9 +12,9 @@
 #include "daemon/store/plane.h"
 
 enum {
-	/* There is little that repeats in a plane: what zstd is good for here is entropy coding, and the
-	 * higher levels that look for repetitions harder (2 to 12) make planes larger. 17 gains 2 %
-	 * and takes twenty times as long. */
+	/* There is little that repeats in a plane: what zstd is good for here is entropy coding,
+	 * and the higher levels that look for repetitions harder (2 to 12) make planes larger. 17
+	 * gains 2 % and takes twenty times as long. */
 	LEVEL = 1,
 };
 
