@@ -213,6 +213,15 @@ void weir_partition_open_older(struct weir_store *store);
 /* read.c: what its files take on the disk. */
 uint64_t weir_partition_disk_bytes(const struct weir_store *store, const char *name);
 
+/* rollup.c, for what looks at stores that are not open. */
+extern const char *const weir_rollup_dbs[]; /* meta, then one for each level */
+struct weir_rollup_head;
+struct weir_rollup_sums;
+int weir_rollup_sums_in(struct weir_lmdb_txn *txn, unsigned level, struct weir_rollup_sums *sums);
+/* The first entry behind segment @after, and whether it is what was put: -EBADMSG, with *@segment. */
+int weir_rollup_next_in(struct weir_lmdb_txn *txn, unsigned level, uint64_t after,
+			uint64_t *segment, struct weir_rollup_head *head);
+
 /* newest.c */
 bool weir_newest_is_name(const char *name);
 /* Take in every folder later than the newest known; in a read-only process, forget those that the
