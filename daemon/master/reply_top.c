@@ -313,6 +313,28 @@ static void drop_faulty(const struct top *top, struct weir_legs *legs)
 	}
 }
 
+static bool is_of_everything(const struct top *top)
+{
+	return !*top->ask->filter && !top->ask->from_ns && !top->ask->to_ns;
+}
+
+/* Of everything there ever was, the summaries here say more than records that are only the latest. */
+static void drop_partial(const struct top *top, struct weir_legs *legs)
+{
+	char text[40];
+
+	for (size_t i = 0; i < legs->count && is_of_everything(top); i++) {
+		struct weir_leg *leg = &legs->leg[i];
+
+		if (!leg->answered || !leg->horizon_ns)
+			continue;
+		leg->answered = false;
+		snprintf(leg->reason, sizeof(leg->reason),
+			 "it no longer holds records of flows that ended before %s",
+			 weir_clock_text(leg->horizon_ns, text, sizeof(text)));
+	}
+}
+
 static int merge_leg(struct top *top, const struct weir_aggregate *aggregate)
 {
 	struct weir_group *groups;
@@ -338,7 +360,7 @@ static int merge_answered(struct top *top, const struct weir_legs *legs)
 		top->ending.blocks_read += legs->leg[i].blocks_read;
 		weir_ending_damaged(&top->ending, &legs->leg[i]);
 		weir_ending_explain(&top->ending, &legs->leg[i]);
-		if (legs->leg[i].blocks_damaged)
+		if (legs->leg[i].blocks_damaged || legs->leg[i].horizon_ns)
 			top->uncounted = true;
 		if (i < top->legs && top->leg[i])
 			result = merge_leg(top, top->leg[i]);
@@ -382,7 +404,7 @@ static int fill_in(struct top *top, const struct weir_keep_stream *stream,
 	const char *why = leg && !leg->answered ? leg->reason : "of an earlier store of this node";
 	bool filtered = *top->ask->filter;
 
-	if (!filtered && !top->ask->from_ns && !top->ask->to_ns)
+	if (is_of_everything(top))
 		return bound(top, stream, why, !leg || !leg->answered);
 	/* A record is stored after its flow has ended: nothing of that store is in this time. */
 	if (leg && leg->answered && top->ask->from_ns >= stream->last_end_ns)
@@ -449,6 +471,7 @@ static int ask_nodes(struct top *top)
 		return 1;
 	}
 	drop_faulty(top, &legs);
+	drop_partial(top, &legs);
 	result = merge_legs(top, &legs);
 	weir_legs_free(&legs);
 	if (!result)
@@ -500,7 +523,7 @@ void weir_reply_top(struct weir_job *job, const Weir__Wire__Ask *ask, struct wei
 
 	if (prepare(&top))
 		return;
-	if (!*ask->filter && !ask->from_ns && !ask->to_ns)
+	if (is_of_everything(&top))
 		result = try_summaries(&top);
 	if (result < 0 && result != -ECANCELED && result != -ENOMEM)
 		result = 0; /* the nodes have it all, and more room */

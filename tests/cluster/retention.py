@@ -6,14 +6,16 @@
 A minute is rolled up when it is over, and records go after that: so this takes two of them.
 """
 
+import json
 import os
 import random
 import signal
+import subprocess
 import sys
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)) + "/lib")
-from cluster import Cluster, say, wait_for  # noqa: E402
+from cluster import WEIR, Cluster, say, wait_for  # noqa: E402
 
 QUOTA = 4 << 20
 
@@ -43,6 +45,14 @@ def disk():
             except FileNotFoundError:
                 pass
     return total
+
+
+def whole(*words):
+    """An answer of the master that is not complete, and says so by its exit status."""
+    done = subprocess.run([WEIR, *words, "--master", "--socket", cluster.socket, "--json"],
+                          capture_output=True, timeout=30, check=False)
+    assert done.returncode, "complete"
+    return json.loads(done.stdout)
 
 
 def top(by, *options):
@@ -114,6 +124,17 @@ say(f"{len(answer['lines'])} hosts, the sum of what they have at most is "
 answer = top("proto", "--", "proto", "tcp")
 assert any("not in this answer" in note for note in answer["notes"]), answer
 assert 0 < answer["all"]["flows"] < total["flows"]
+
+# A master has the summaries: exact where they are, within bounds where the node cannot help any more.
+answer = cluster.ask("top", "--by", "proto")
+assert answer["exact"] and answer["all"] == total, answer
+answer = whole("top", "--by", "host", "-n", "20")
+assert answer["all"] == total and not answer["exact"], answer
+assert all(line["low"]["bytes"] <= line["high"]["bytes"] for line in answer["lines"]), answer
+assert "no longer holds" in answer["missing"][0]["reason"], answer
+answer = whole("top", "--by", "host", "--from", "-2h")
+assert "no longer holds" in answer["missing"][0]["reason"], answer
+assert 0 < answer["all"]["flows"] < total["flows"], answer
 
 checks = cluster.audit("--deep")
 assert checks, "the deep audit does not balance"
