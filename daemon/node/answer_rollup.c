@@ -92,15 +92,16 @@ void weir_answer_horizon(struct weir_answer *answer)
 	struct weir_store_expired expired;
 	char when[40], levels[200];
 
-	if (weir_store_expired(answer->node->store, &expired))
+	if (answer->horizon_told || weir_store_expired(answer->node->store, &expired))
 		return;
+	answer->horizon_told = true;
 	/* A flow that ended at the horizon may be gone. */
 	if (expired.partitions && answer->ask->from_ns <= expired.max_ns) {
 		answer->horizon_ns = expired.max_ns + 1;
 		describe_levels(answer->node->store, answer->rollup_ns, levels, sizeof(levels));
 		weir_answer_note(answer, "records of flows that ended before %s are no longer held%s%s%s",
 				 weir_clock_text(expired.max_ns + 1, when, sizeof(when)),
-				 answer->rolled ? "" : ", and not in this answer",
+				 answer->counted ? "" : ", and not in this answer",
 				 *levels ? "; roll-ups are: " : "", levels);
 	}
 	note_refused(answer);
@@ -254,12 +255,19 @@ struct lines {
 	Weir__Wire__Line *pointer[LINES_A_PART];
 };
 
+/* Everything that was asked for is counted, if not by whom. */
+static bool is_whole(const struct rolled *rolled)
+{
+	return !rolled->lacking && !rolled->cover.more_before &&
+	       !rolled->answer->result.blocks_damaged && !rolled->answer->result.blocks_gone;
+}
+
 static int send_lines(struct rolled *rolled, struct lines *lines,
 		      const struct weir_bounds_result *found, size_t first, size_t count)
 {
 	Weir__Wire__Part part = WEIR__WIRE__PART__INIT;
 	Weir__Wire__Top top = WEIR__WIRE__TOP__INIT;
-	Weir__Wire__Totals rest;
+	Weir__Wire__Totals rest, largest;
 
 	for (size_t i = 0; i < count; i++) {
 		const struct weir_bounds_line *from = &found->lines[first + i];
@@ -278,11 +286,14 @@ static int send_lines(struct rolled *rolled, struct lines *lines,
 	weir_convert_totals_put(&rest, &found->rest);
 	top.n_lines = count;
 	top.lines = lines->pointer;
-	top.lower_bounds_only = rolled->lacking || rolled->answer->result.blocks_damaged;
+	top.lower_bounds_only = !is_whole(rolled);
 	top.exact = found->exact && !top.lower_bounds_only;
 	top.rest_groups = found->rest_groups;
 	top.rest_groups_exact = found->rest_groups_exact && !top.lower_bounds_only;
 	top.rest = &rest;
+	top.incomplete = found->incomplete;
+	weir_convert_totals_put(&largest, &found->largest);
+	top.largest = &largest;
 	part.top = &top;
 	return weir_job_part(rolled->answer->job, &part);
 }
@@ -293,7 +304,7 @@ static int find_lines(struct rolled *rolled, struct weir_bounds_result *found)
 
 	if (rolled->bounds)
 		return weir_bounds_result(rolled->bounds, (enum weir_order)rolled->spec.order,
-					  ask->limit ? ask->limit : SIZE_MAX, found);
+					  ask->limit && !ask->partial ? ask->limit : SIZE_MAX, found);
 	/* No fields: one line of everything. */
 	memset(found, 0, sizeof(*found));
 	found->lines = calloc(1, sizeof(*found->lines));
@@ -365,8 +376,8 @@ bool weir_answer_rolled_top(struct weir_answer *answer, const struct weir_query_
 	int dimension = find_dimension(&spec->fields), result;
 	struct weir_store_expired expired;
 
-	/* A master has the summaries itself, and asks for what records say. */
-	if (*answer->ask->filter || answer->ask->partial || (dimension < 0 && spec->fields.count))
+	/* A master that takes no bounds would take them for exact. */
+	if (*answer->ask->filter || (answer->ask->partial && !answer->ask->bounds) || (dimension < 0 && spec->fields.count))
 		return false;
 	if (weir_store_expired(answer->node->store, &expired) || !expired.partitions ||
 	    answer->ask->from_ns > expired.max_ns || !weir_rollup_is_open(answer->node->store))
@@ -375,8 +386,9 @@ bool weir_answer_rolled_top(struct weir_answer *answer, const struct weir_query_
 	rolled.spec.limit = spec->fields.count ? RECORD_GROUPS : 0;
 	/* Any dimension will do for a sum. */
 	result = gather_all(&rolled, spec->fields.count ? dimension : 0, expired.last_block);
-	answer->rolled = true;
 	if (!result) {
+		answer->counted = true;
+		answer->rolled = is_whole(&rolled);
 		answer->result.matched = rolled.sum;
 		note_cover(&rolled);
 		result = send_all(&rolled);

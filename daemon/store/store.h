@@ -193,7 +193,8 @@ int weir_store_scan_after(struct weir_store *store, uint64_t after, weir_store_v
 struct weir_store_figures {
 	uint64_t blocks;
 	uint64_t records;
-	uint64_t disk_bytes;
+	uint64_t disk_bytes; /* of partitions */
+	uint64_t rollup_bytes; /* on the disk; what is in use of it is in weir_rollup_sums */
 	uint64_t free_bytes; /* of the file system */
 	uint64_t oldest_ns, newest_ns; /* of the records held */
 	uint64_t segments; /* held for masters */
