@@ -52,6 +52,7 @@ struct weir_cli_options {
 	enum weir_cli_output output; /* json and csv above follow it */
 	enum weir_cli_target target;
 	const char *socket; /* NULL: the target's usual one */
+	const char *into; /* a folder for what is imported; NULL: not given */
 	uint64_t from_ns, to_ns;
 	uint64_t limit;
 	bool limit_given;
@@ -101,7 +102,7 @@ void weir_cli_say_at(const char *error, const char *filter, size_t at);
 
 weir_cli_run weir_cli_stat, weir_cli_live, weir_cli_flows, weir_cli_top, weir_cli_series,
 	weir_cli_pairs, weir_cli_nodes, weir_cli_audit, weir_cli_set, weir_cli_get, weir_cli_flush,
-	weir_cli_store, weir_cli_help;
+	weir_cli_store, weir_cli_export, weir_cli_import, weir_cli_help;
 /* The list of verbs. */
 void weir_cli_help_overview(FILE *out);
 

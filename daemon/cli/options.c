@@ -53,6 +53,7 @@ static const struct row {
 	 "ask the master on this machine, for the cluster"},
 	{'S', "socket", required_argument, "PATH",
 	 "connect there instead of /run/weir/{node,master}.sock"},
+	{'J', "into", required_argument, "DIR", "the store to write; made if it is not there"},
 	{'h', "help", no_argument, NULL, "this text"},
 };
 
@@ -248,8 +249,6 @@ static int take_option(struct weir_cli_options *o, int letter, const char *value
 		o->by = value;
 	else if (letter == 'S')
 		o->socket = value;
-	else if (letter == 'o')
-		o->order = value;
 	else if (letter == 'd')
 		o->state = value;
 	else if (letter == 'C')
@@ -258,6 +257,8 @@ static int take_option(struct weir_cli_options *o, int letter, const char *value
 		o->new_dir = value;
 	else if (letter == 'T')
 		o->mount = value;
+	else if (letter == 'J')
+		o->into = value;
 	else if (letter == 'o')
 		o->order = value;
 	o->columns |= letter == 'L';

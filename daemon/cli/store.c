@@ -25,6 +25,7 @@ static const struct {
 } verbs[] = {
 	{"stat", weir_cli_store_stat, NULL},
 	{"check", weir_cli_store_check, NULL},
+	{"repair", weir_cli_store_repair, NULL},
 };
 
 enum {

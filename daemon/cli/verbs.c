@@ -77,6 +77,15 @@ const struct weir_cli_verb weir_cli_verbs[] = {
 	 "unmount  end the latter\n"
 	 "weir-store(8) has the whole story. Exit status 5: something is damaged.\n",
 	 false, false},
+	{"export", weir_cli_export, "Write flow records to a file of IPFIX messages", "FILE [FILTER]",
+	 "ftdNMS",
+	 "All of them, newest first from a daemon, oldest first from a folder (--state DIR); FILE - is "
+	 "standard output.\n" QUERY_MORE,
+	 false, false},
+	{"import", weir_cli_import, "Read a file of IPFIX messages into a store of its own", "FILE", "xJ",
+	 "FILE - is standard input. What is imported stays apart from a node's own records.\n"
+	 "Exit status 3: something of FILE could not be read; the rest is imported.\n",
+	 false, false},
 	{"help", weir_cli_help, "Show this, or the help of a verb", "[VERB]", "", NULL, false, false},
 	{0},
 };

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 
 #include "daemon/common/clock.h"
 #include "daemon/common/log.h"
@@ -59,6 +60,23 @@ static void send_progress(void *arg, uint64_t blocks, uint64_t blocks_total, uin
 	weir_job_offer(answer->job, &part);
 }
 
+/* As much disk as it may have, but none that ingest will need: min_free is never touched. */
+static void allow_spill(const struct weir_node *node, struct weir_query *query)
+{
+	uint64_t reserve = 2 * node->config.min_free_bytes, available;
+	struct statvfs fs;
+
+	if (!node->spill || statvfs(node->spill, &fs))
+		return;
+	available = (uint64_t)fs.f_bavail * fs.f_frsize;
+	if (available <= reserve)
+		return;
+	query->spill_dir = node->spill;
+	query->spill_bytes = available - reserve;
+	if (node->config.query_spill_bytes < query->spill_bytes)
+		query->spill_bytes = node->config.query_spill_bytes;
+}
+
 /* Names in filters and fields are those of this machine, now. */
 static int read_names(struct weir_answer *answer)
 {
@@ -104,7 +122,7 @@ static bool prepare(struct weir_answer *answer, struct weir_filter **filter)
 	query->cancel = weir_job_cancelled(answer->job);
 	query->threads = (unsigned)config->query_threads;
 	query->memory_bytes = config->query_memory_bytes;
-	query->spill_dir = answer->node->spill;
+	allow_spill(answer->node, query);
 	query->background = true;
 	query->governor = answer->node->governor;
 	if (ask->progress) {
@@ -131,15 +149,21 @@ static void fail(const struct weir_answer *answer, int result)
 	else if (result == -E2BIG)
 		weir_job_fail(answer->job, result, 0,
 			      "%s do not fit into %sB of memory, the query_memory of node.conf, and "
-			      "query_spill allows no disk; ask for less (fewer fields, a shorter "
-			      "time, a filter), or raise one of them",
+			      "query_spill and min_free allow no disk; ask for less (fewer fields, a "
+			      "shorter time, a filter), or raise query_memory or query_spill",
 			      r->bound ? r->bound : "the results",
 			      weir_text_quantity(r->bound_bytes, text, sizeof(text)));
+	else if (result == -EDQUOT)
+		weir_job_fail(answer->job, result, 0,
+			      "what does not fit into memory needs more than %sB of disk, which is "
+			      "what query_spill of node.conf and min_free leave; ask for less (fewer "
+			      "fields, a shorter time, a filter), or raise query_memory or "
+			      "query_spill",
+			      weir_text_quantity(answer->query.spill_bytes, text, sizeof(text)));
 	else if (result == -ENOSPC)
 		weir_job_fail(answer->job, result, 0,
-			      "what does not fit into memory (query_memory of node.conf) found no "
-			      "room on disk either (query_spill, or a full file system); ask for "
-			      "less, or raise one of them");
+			      "what does not fit into memory (query_memory of node.conf) finds no "
+			      "room in %s: the file system is full", answer->node->spill);
 	else
 		weir_job_fail(answer->job, result, 0, "reading the store: %s", strerror(-result));
 }

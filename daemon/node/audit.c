@@ -312,9 +312,14 @@ void weir_audit_run(struct weir_job *job, const Weir__Wire__Ask *ask, struct wei
 	Weir__Wire__End end = WEIR__WIRE__END__INIT;
 	struct weir_store_state state;
 	int error = node->kernel ? node->kernel->get_stats(&stats) : weir_kernel_get_stats(&stats);
-	int result = weir_store_state(node->store, &state);
+	int result;
 
+	/* A merged block has a higher number than some of its records had: compare numbers with
+	 * none of that in between. */
+	weir_store_merge_pause(node->store);
+	result = weir_store_state(node->store, &state);
 	if (result) {
+		weir_store_merge_resume(node->store);
 		weir_job_fail(job, result, 0, "reading the store: %s", strerror(-result));
 		return;
 	}
@@ -327,6 +332,7 @@ void weir_audit_run(struct weir_job *job, const Weir__Wire__Ask *ask, struct wei
 		result = audit_summary(job, node, &state);
 	if (!result && ask->deep)
 		result = audit_records(job, node, &state);
+	weir_store_merge_resume(node->store);
 	if (result)
 		weir_job_fail(job, result, 0, "%s", strerror(-result));
 	else

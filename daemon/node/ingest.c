@@ -24,7 +24,9 @@
  * between commit and ACK leaves A < P: the SUBSCRIBE acknowledges. A kill inside
  * the commit: LMDB's root page is written last, so the transaction is there or
  * it is not, and P with it. Summaries are made from committed blocks only and
- * rebuilt from those that no segment covers.
+ * rebuilt from those that no segment covers. Merging small blocks (between commits, when
+ * nothing waits) is a transaction that moves neither P nor a sum, and touches only blocks that a
+ * segment covers.
  *
  * A full disk is the same case, drawn out: the commit fails, P stays, nothing is
  * acknowledged, we stop reading, the kernel's window closes, and the back-pressure
@@ -80,6 +82,8 @@ static struct ingest {
 	uint64_t retry_at; /* monotonic: not before, subscribe or commit again */
 	bool closing; /* what failed last is the closing of the interval, not a commit */
 	int close_error; /* reported: the interval cannot be closed, though the disk works */
+	bool merging; /* there may be small blocks to merge */
+	int merge_error; /* reported */
 	char said[SAID_BYTES]; /* the last state reported */
 } ingest;
 
@@ -190,6 +194,7 @@ static void close_interval(struct ingest *in)
 	note_close(in, ret);
 	if (ret)
 		return;
+	in->merging = true; /* what this segment covers is ripe */
 	/* No END came, but the instance is gone: its socket would stay silent for
 	 * ever. While it ends, there may still come something. */
 	if (!in->intake.kernel_gone || !in->kernel)
@@ -354,29 +359,33 @@ static void take_event(struct ingest *in, const struct weir_kernel_event *event)
 			      event->seq, event->instance);
 }
 
-static void drain(struct ingest *in)
+/* Returns whether anything was there. */
+static bool drain(struct ingest *in)
 {
 	struct weir_kernel_event event;
+	bool any = false;
 
 	for (unsigned i = 0; i < DRAIN_MAX && !in->over; i++) {
 		int ret;
 
 		/* Never take what a failing commit would leave no room for. */
 		if (is_full(in) && !save(in))
-			return;
+			return any;
 		ret = in->ops->receive(in->kernel, &event);
 		if (ret == -EAGAIN || ret == -EINTR) {
 			in->over |= in->gone;
-			return;
+			return any;
 		}
 		if (ret) {
 			weir_log_warn("reading from the kernel: %s; subscribing again",
 				      strerror(-ret));
 			in->over = true;
-			return;
+			return any;
 		}
 		take_event(in, &event);
+		any = true;
 	}
+	return any;
 }
 
 static uint64_t next_deadline(const struct ingest *in)
@@ -405,12 +414,25 @@ static bool wait_for_work(struct ingest *in)
 		wait.tv_sec = (deadline - now) / WEIR_NS_PER_SECOND;
 		wait.tv_nsec = (deadline - now) % WEIR_NS_PER_SECOND;
 	}
-	/* The rest of a subscription that is over is due at once. */
-	if ((in->over || in->gone) && is_storing(in))
+	/* The rest of a subscription that is over is due at once; merging is for idle moments. */
+	if ((in->over || in->gone || in->merging) && is_storing(in))
 		wait = (struct timespec){0};
 	if (ppoll(fds, 2, &wait, NULL) <= 0)
 		return reading && in->gone;
 	return reading && fds[1].revents;
+}
+
+/* Nothing is there to take: make some larger block of small ones, which takes no longer than a
+ * commit. What goes wrong with it concerns nothing else. */
+static void merge(struct ingest *in)
+{
+	int ret = weir_store_merge(in->node->store, weir_clock_now_ns());
+
+	in->merging = ret > 0;
+	if (ret < 0 && ret != in->merge_error)
+		weir_log_warn("%s: small blocks cannot be merged: %s; trying again after each "
+			      "interval", in->node->config.state, strerror(-ret));
+	in->merge_error = ret < 0 ? ret : 0;
 }
 
 static void step(struct ingest *in)
@@ -429,8 +451,8 @@ static void step(struct ingest *in)
 		detach(in);
 	if (!in->kernel && now >= in->retry_at && save(in))
 		attach(in);
-	if (wait_for_work(in))
-		drain(in);
+	if (!(wait_for_work(in) && drain(in)) && in->merging && is_storing(in))
+		merge(in);
 }
 
 static void *run(void *arg)

@@ -2,6 +2,7 @@
 /* columns.c - the columns of one block, decoded when they are wanted. */
 #include "daemon/query/columns.h"
 
+#include <endian.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,6 +41,8 @@ void weir_columns_free(struct weir_columns *columns)
 		free(columns->value_room[i]);
 	}
 	free(columns->seen);
+	free(columns->host_room[0]);
+	free(columns->host_room[1]);
 	free(columns);
 }
 
@@ -48,6 +51,7 @@ int weir_columns_open(struct weir_columns *columns, const struct weir_store_bloc
 	int ret = weir_store_view_open(columns->view, block);
 
 	columns->loaded = columns->coded = columns->uncoded = 0;
+	columns->hosts = 0;
 	columns->swapped = false;
 	columns->count = ret ? 0 : weir_store_view_records(columns->view);
 	return ret;
@@ -184,6 +188,53 @@ const struct weir_codes *weir_columns_codes(struct weir_columns *columns, enum w
 	else
 		columns->uncoded |= bit;
 	return done ? &columns->codes[id] : NULL;
+}
+
+static unsigned __int128 address_at(const struct weir_vector *vector, uint32_t i)
+{
+	uint64_t half[2];
+
+	memcpy(half, (const uint8_t *)vector->values + 16 * (size_t)i, sizeof(half));
+	return (unsigned __int128)be64toh(half[0]) << 64 | be64toh(half[1]);
+}
+
+/* Both are sorted; which one goes on is a coin tossed, so it is no branch. */
+static uint32_t unite(const struct weir_vector *a, const struct weir_vector *b, uint16_t *map_a,
+		      uint16_t *map_b)
+{
+	uint32_t i = 0, k = 0, place = 0;
+
+	while (i < a->entries && k < b->entries) {
+		unsigned __int128 x = address_at(a, i), y = address_at(b, k);
+
+		map_a[i] = map_b[k] = (uint16_t)place++;
+		i += x <= y;
+		k += y <= x;
+	}
+	for (; i < a->entries; i++)
+		map_a[i] = (uint16_t)place++;
+	for (; k < b->entries; k++)
+		map_b[k] = (uint16_t)place++;
+	return place;
+}
+
+uint32_t weir_columns_hosts(struct weir_columns *columns, const uint16_t *map[2])
+{
+	const struct weir_vector *src = weir_columns_get(columns, WEIR_COLUMN_SRC_ADDR);
+	const struct weir_vector *dst = weir_columns_get(columns, WEIR_COLUMN_DST_ADDR);
+
+	if (src->form != WEIR_VECTOR_DICTIONARY || dst->form != WEIR_VECTOR_DICTIONARY)
+		return 0;
+	for (unsigned i = 0; i < 2; i++) {
+		if (!columns->host_room[i])
+			columns->host_room[i] = malloc(CODES_MAX * sizeof(uint16_t));
+		if (!columns->host_room[i])
+			return 0;
+		map[i] = columns->host_room[i];
+	}
+	if (!columns->hosts)
+		columns->hosts = unite(src, dst, columns->host_room[0], columns->host_room[1]);
+	return columns->hosts <= CODES_MAX ? columns->hosts : 0;
 }
 
 void weir_columns_gather(const struct weir_columns *columns, uint64_t set, const uint16_t *rows,

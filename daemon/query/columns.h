@@ -38,6 +38,9 @@ struct weir_columns {
 	uint16_t *code_room[WEIR_COLUMN_END]; /* of codes made here */
 	uint16_t *value_room[WEIR_COLUMN_END];
 	uint16_t *seen; /* work space for making codes, 65536 of them */
+	/* Of both ends' dictionaries: the place of each address in their union. */
+	uint16_t *host_room[2];
+	uint32_t hosts; /* addresses in the union, 0: not made */
 };
 
 int weir_columns_new(struct weir_store *store, struct weir_query_result *figures,
@@ -57,6 +60,9 @@ const struct weir_vector *weir_columns_get(const struct weir_columns *columns,
 					   enum weir_column_id id);
 /* A loaded column as codes; NULL: it has too many different values for that, or no memory. */
 const struct weir_codes *weir_columns_codes(struct weir_columns *columns, enum weir_column_id id);
+/* Of two address columns (loaded): *@map[i] is the place of code i of the source or destination
+ * column among the addresses of both. How many these are; 0: not to be had. */
+uint32_t weir_columns_hosts(struct weir_columns *columns, const uint16_t *map[2]);
 /* Put the members of @set (loaded) of @count records into @flows. @rows: which; NULL: from @first on. */
 void weir_columns_gather(const struct weir_columns *columns, uint64_t set, const uint16_t *rows,
 			 uint32_t first, uint32_t count, struct weir_flow *flows);

@@ -48,7 +48,8 @@ static int make_worker(struct weir_engine *e, unsigned i, bool either_way)
 	/* Many streams are open at a time: they should not dwarf a small bound. */
 	while (buffer > 1024 && buffer * 64 > worker->budget.bound_bytes)
 		buffer /= 2;
-	weir_spill_init(&worker->spill, e->query->spill_dir, buffer);
+	weir_spill_init(&worker->spill, e->query->spill_dir, buffer, &e->spilled,
+			e->query->spill_bytes ? e->query->spill_bytes : UINT64_MAX);
 	ret = weir_columns_new(e->store, &worker->figures, &worker->columns);
 	return ret ? ret : weir_select_new(e->query, either_way, &worker->select);
 }
@@ -141,14 +142,24 @@ static void add_figures(struct weir_query_result *sum, const struct weir_query_r
 	sum->sort_ns += one->sort_ns;
 }
 
+void weir_engine_settle(struct weir_engine *engine)
+{
+	for (unsigned i = 0; engine->workers && i < engine->threads; i++) {
+		struct weir_worker *worker = &engine->workers[i];
+
+		add_figures(engine->result, &worker->figures);
+		memset(&worker->figures, 0, sizeof(worker->figures));
+	}
+}
+
 void weir_engine_close(struct weir_engine *engine)
 {
 	struct weir_engine *e = engine;
 
+	weir_engine_settle(e);
 	for (unsigned i = 0; e->workers && i < e->threads; i++) {
 		struct weir_worker *worker = &e->workers[i];
 
-		add_figures(e->result, &worker->figures);
 		e->result->spilled_bytes += worker->spill.end;
 		if (worker->engine)
 			weir_spill_close(&worker->spill);
@@ -158,7 +169,7 @@ void weir_engine_close(struct weir_engine *engine)
 	if (e->threads)
 		weir_governor_leave(e->query->governor, e->threads, e->memory_bytes);
 	free(e->workers);
-	free(e->blocks);
+	weir_store_plan_free(e->store, e->blocks);
 	pthread_cond_destroy(&e->wake);
 	pthread_mutex_destroy(&e->lock);
 	e->result->total_ns = weir_engine_ns() - e->began_ns;

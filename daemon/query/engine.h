@@ -61,6 +61,7 @@ struct weir_engine {
 	_Atomic size_t next;
 	atomic_bool stop;
 	_Atomic uint64_t done, records; /* blocks, and the records in them */
+	_Atomic uint64_t spilled; /* bytes, of all threads */
 	pthread_mutex_t lock; /* guards the rest */
 	pthread_cond_t wake;
 	bool woken; /* for attend() */
@@ -73,6 +74,9 @@ struct weir_engine {
 int weir_engine_open(struct weir_engine *engine, struct weir_store *store,
 		     const struct weir_query *query, bool either_way,
 		     struct weir_query_result *result);
+/* Sum up the figures so far, before the first row of the answer is handed out: who gets it may
+ * have to say what is missing. While no task runs. */
+void weir_engine_settle(struct weir_engine *engine);
 /* Sum up the figures and free all, but the workers' states. */
 void weir_engine_close(struct weir_engine *engine);
 

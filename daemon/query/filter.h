@@ -187,6 +187,7 @@ int weir_parser_add_test(struct weir_parser *p, enum weir_test test, enum weir_d
 int weir_parser_add_number(struct weir_parser *p, enum weir_test test, const char *quantity,
 			   unsigned first_value);
 int weir_parser_add_and(struct weir_parser *p, unsigned left, unsigned right);
+int weir_parser_add_not(struct weir_parser *p, unsigned node);
 int weir_parser_add_value(struct weir_parser *p, const union weir_value *value);
 int weir_parser_add_range(struct weir_parser *p, uint64_t low, uint64_t high);
 /* "in {80 443}", "in [80, 443]", "{80 443}", or one element. @add reads one element. */
@@ -207,6 +208,12 @@ int weir_number_test(struct weir_parser *p, const struct weir_number_word *word)
 int weir_number_port_test(struct weir_parser *p, enum weir_direction direction);
 /* Whether the token is a port by number or name. */
 bool weir_number_sees_port(const struct weir_parser *p);
+/* The operator looked at, nfdump's words for them included; END: it is none. @word: before it, or
+ * NULL. */
+enum weir_token_kind weir_number_operator(const struct weir_parser *p,
+					  const struct weir_number_word *word);
+/* Add the values that OP N allows; none if there are none. */
+int weir_number_add_compared(struct weir_parser *p, enum weir_token_kind op, uint64_t n);
 /* Decimal or 0x hexadecimal digits from @text to @end. */
 bool weir_number_digits(const char *text, const char *end, uint64_t *value);
 

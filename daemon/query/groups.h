@@ -64,13 +64,13 @@ struct weir_gather {
 	struct weir_parted parted[WEIR_GROUPS_LEVELS];
 	struct weir_sorter sorter;
 	struct weir_query_rest rest; /* of what its sorter dropped */
-	/* Work space: values by record, sums by code, rows, and a batch of keys and values. */
+	/* Work space: values by record; records and sums by code (a count and a value for each
+	 * measure, together, as they are wanted together); rows, and a batch of keys and values. */
 	uint64_t *value[WEIR_QUERY_MEASURES_MAX];
 	const uint64_t *values[WEIR_QUERY_MEASURES_MAX];
-	uint64_t *sum[WEIR_QUERY_MEASURES_MAX];
-	uint32_t seen[WEIR_STORE_BLOCK_RECORDS];
-	uint16_t one_of[WEIR_STORE_BLOCK_RECORDS];
-	uint16_t code[WEIR_STORE_BLOCK_RECORDS];
+	uint64_t *sum;
+	uint16_t one_of[2][WEIR_STORE_BLOCK_RECORDS]; /* a record of each code, by end */
+	uint16_t code[2][WEIR_STORE_BLOCK_RECORDS];
 	uint16_t row[3][WEIR_STORE_BLOCK_RECORDS];
 	struct weir_flow flow[WEIR_COLUMNS_GATHER];
 	uint64_t key[WEIR_TABLE_BATCH * WEIR_TABLE_KEY_WORDS];

@@ -216,60 +216,96 @@ uint32_t weir_keys_differ(const struct weir_fields *fields, const struct weir_co
 	return differ;
 }
 
-/* The columns that make up the keys, each once. False: some field is computed. */
-static bool key_columns(const struct weir_keys *keys, const struct weir_keys_ends *ends,
-			uint64_t *set)
-{
-	*set = 0;
-	for (unsigned i = 0; i < keys->lists; i++) {
-		for (unsigned k = 0; k < keys->list[i]->count; k++) {
-			const struct weir_field_use *use = &keys->list[i]->use[k];
+/* A part of the number of a key: the code of a column, or for a host its place among both ends'. */
+struct part {
+	const uint16_t *codes; /* NULL: 0 */
+	const uint16_t *map; /* NULL: the code itself */
+	uint32_t entries;
+};
 
-			if (use->field->form == WEIR_FIELD_OTHER)
-				return false;
-			if (use->field->form == WEIR_FIELD_NUMBER)
-				*set |= use->field->columns;
-			else
-				*set |= WEIR_COLUMN_BIT(address_of(use, ends->end[i])) |
-					WEIR_COLUMN_BIT(WEIR_COLUMN_IP_VERSION);
-		}
+struct parts {
+	struct part part[WEIR_COLUMN_END];
+	unsigned count;
+	uint64_t columns; /* that are in there */
+	uint64_t product; /* numbers there may be */
+};
+
+static bool add_part(struct parts *parts, struct weir_columns *c, enum weir_column_id id,
+		     const uint16_t *map, uint32_t entries)
+{
+	const struct weir_codes *codes;
+
+	if (parts->columns & WEIR_COLUMN_BIT(id))
+		return true;
+	parts->columns |= WEIR_COLUMN_BIT(id);
+	codes = weir_columns_codes(c, id);
+	if (!codes)
+		return false;
+	if (!map)
+		entries = codes->entries;
+	parts->product *= entries;
+	if (entries > 1)
+		parts->part[parts->count++] = (struct part){codes->codes, map, entries};
+	return parts->product <= WEIR_STORE_BLOCK_RECORDS;
+}
+
+static bool add_use(struct parts *parts, struct weir_columns *c, const struct weir_field_use *use,
+		    unsigned end, bool both)
+{
+	const uint16_t *map[2] = {NULL, NULL};
+	uint32_t hosts = 0;
+
+	/* An end's own field beside "host" would be a part of one end's numbers only. */
+	if (use->field->form == WEIR_FIELD_OTHER || (both && use->field->form == WEIR_FIELD_ADDRESS))
+		return false;
+	if (use->field->form == WEIR_FIELD_NUMBER)
+		return add_part(parts, c, (enum weir_column_id)use->field->column, NULL, 0);
+	if (both && use->field->form == WEIR_FIELD_HOST) {
+		hosts = weir_columns_hosts(c, map);
+		if (!hosts)
+			return false;
 	}
-	return true;
+	return add_part(parts, c, address_of(use, end), map[end], hosts) &&
+	       add_part(parts, c, WEIR_COLUMN_IP_VERSION, NULL, 0);
+}
+
+/* Join the code of one more part. */
+static void put_part(const struct part *part, const uint16_t *rows, uint32_t count, bool first,
+		     uint16_t *code)
+{
+	uint32_t times = first ? 0 : part->entries;
+
+	if (!part->codes)
+		return;
+	if (part->map) {
+		for (uint32_t i = 0; i < count; i++)
+			code[rows[i]] = (uint16_t)(code[rows[i]] * times +
+						   part->map[part->codes[rows[i]]]);
+		return;
+	}
+	for (uint32_t i = 0; i < count; i++)
+		code[rows[i]] = (uint16_t)(code[rows[i]] * times + part->codes[rows[i]]);
 }
 
 uint32_t weir_keys_codes(const struct weir_keys *keys, const struct weir_keys_ends *ends,
 			 struct weir_columns *columns, const uint16_t *rows, uint32_t count,
-			 uint32_t most, uint16_t *code)
+			 bool both, uint32_t most, uint16_t *code)
 {
-	const struct weir_codes *part[WEIR_COLUMN_END];
-	uint64_t set, product = 1;
-	unsigned parts = 0;
+	struct parts parts = {.product = 1};
 
-	if (!key_columns(keys, ends, &set))
-		return 0;
-	for (; set; set &= set - 1) {
-		const struct weir_codes *codes = weir_columns_codes(
-			columns, (enum weir_column_id)__builtin_ctzll(set));
-
-		if (!codes)
-			return 0;
-		product *= codes->entries;
-		if (product > most)
-			return 0;
-		if (codes->entries > 1 && codes->codes)
-			part[parts++] = codes;
+	for (unsigned i = 0; i < keys->lists; i++) {
+		for (unsigned k = 0; k < keys->list[i]->count; k++) {
+			if (!add_use(&parts, columns, &keys->list[i]->use[k], ends->end[i], both))
+				return 0;
+		}
 	}
-	if (!parts) {
+	if (parts.product > most)
+		return 0;
+	if (!parts.count) {
 		for (uint32_t i = 0; i < count; i++)
 			code[rows[i]] = 0;
-		return 1;
 	}
-	for (uint32_t i = 0; i < count; i++)
-		code[rows[i]] = part[0]->codes[rows[i]];
-	for (unsigned k = 1; k < parts; k++) {
-		for (uint32_t i = 0; i < count; i++)
-			code[rows[i]] = (uint16_t)(code[rows[i]] * part[k]->entries +
-						   part[k]->codes[rows[i]]);
-	}
-	return (uint32_t)product;
+	for (unsigned k = 0; k < parts.count; k++)
+		put_part(&parts.part[k], rows, count, k == 0, code);
+	return (uint32_t)parts.product;
 }

@@ -40,12 +40,13 @@ void weir_keys_build(const struct weir_keys *keys, const struct weir_keys_ends *
 uint32_t weir_keys_differ(const struct weir_fields *fields, const struct weir_columns *columns,
 			  const uint16_t *rows, uint32_t count, uint16_t *to);
 /**
- * weir_keys_codes - number the keys of the block: equal keys have equal numbers, from 0 to below @most.
+ * weir_keys_codes - number the keys of the block: equal numbers mean equal keys, from 0 to below @most.
  * A number for each of @count records in @rows, by row, into @code; returns how many numbers there may
- * be, or 0: that cannot be done (some field is computed, or there are too many).
+ * be, or 0: that cannot be done (some field is computed, or there are too many). With @both, numbers mean
+ * the same whichever ends are chosen.
  */
 uint32_t weir_keys_codes(const struct weir_keys *keys, const struct weir_keys_ends *ends,
 			 struct weir_columns *columns, const uint16_t *rows, uint32_t count,
-			 uint32_t most, uint16_t *code);
+			 bool both, uint32_t most, uint16_t *code);
 
 #endif

@@ -59,18 +59,46 @@ static int add_interface(struct weir_parser *p, const void *arg)
 	return ret;
 }
 
-int weir_name_interface_test(struct weir_parser *p, enum weir_direction direction)
+static int add_interface_test(struct weir_parser *p, enum weir_direction direction)
 {
 	unsigned first = p->value_count, first_name = p->name_count;
-	int ret;
+	int ret = weir_parser_set(p, add_interface, NULL);
 
-	if (p->token.kind == WEIR_TOKEN_EQUAL)
-		weir_parser_step(p);
-	ret = weir_parser_set(p, add_interface, NULL);
 	if (ret)
 		return ret;
 	return own_names(p, first_name,
 			 weir_parser_add_test(p, WEIR_TEST_INTERFACE, direction, first));
+}
+
+/* "in if > 3", "in if != eth0". Of either, one that is not it is enough, as with ports. */
+static int compared_interface_test(struct weir_parser *p, enum weir_direction direction,
+				   enum weir_token_kind op)
+{
+	unsigned first = p->value_count;
+	uint64_t index;
+	int ret;
+
+	weir_parser_step(p);
+	if (weir_parser_at_word(p) && !p->token.quoted &&
+	    weir_number_digits(p->token.word, p->token.word + strlen(p->token.word), &index)) {
+		ret = weir_number_add_compared(p, op, index);
+		weir_parser_step(p);
+		return ret ? ret : weir_parser_add_test(p, WEIR_TEST_INTERFACE, direction, first);
+	}
+	if (op == WEIR_TOKEN_EQUAL)
+		return add_interface_test(p, direction);
+	if (op != WEIR_TOKEN_UNEQUAL)
+		return weir_parser_expect(p, "an interface's index");
+	ret = add_interface_test(p, direction == WEIR_EITHER ? WEIR_BOTH : direction);
+	return ret < 0 ? ret : weir_parser_add_not(p, (unsigned)ret);
+}
+
+int weir_name_interface_test(struct weir_parser *p, enum weir_direction direction)
+{
+	enum weir_token_kind op = weir_number_operator(p, NULL);
+
+	return op == WEIR_TOKEN_END ? add_interface_test(p, direction)
+				    : compared_interface_test(p, direction, op);
 }
 
 static int add_place(struct weir_parser *p, const void *arg)

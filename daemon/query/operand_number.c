@@ -285,8 +285,7 @@ static int add_number(struct weir_parser *p, const void *arg)
 	return ret;
 }
 
-/* Add the values that OP N allows; none if there are none. */
-static int add_compared_range(struct weir_parser *p, enum weir_token_kind op, uint64_t n)
+int weir_number_add_compared(struct weir_parser *p, enum weir_token_kind op, uint64_t n)
 {
 	switch (op) {
 	case WEIR_TOKEN_LESS:
@@ -298,17 +297,16 @@ static int add_compared_range(struct weir_parser *p, enum weir_token_kind op, ui
 	case WEIR_TOKEN_MORE_EQUAL:
 		return weir_parser_add_range(p, n, UINT64_MAX);
 	case WEIR_TOKEN_UNEQUAL: {
-		int ret = add_compared_range(p, WEIR_TOKEN_LESS, n);
+		int ret = weir_number_add_compared(p, WEIR_TOKEN_LESS, n);
 
-		return ret ? ret : add_compared_range(p, WEIR_TOKEN_MORE, n);
+		return ret ? ret : weir_number_add_compared(p, WEIR_TOKEN_MORE, n);
 	}
 	default:
 		return weir_parser_add_range(p, n, n);
 	}
 }
 
-/* The operator looked at, nfdump's words for them included; END: it is none. */
-static enum weir_token_kind operator_kind(const struct weir_parser *p,
+enum weir_token_kind weir_number_operator(const struct weir_parser *p,
 					  const struct weir_number_word *w)
 {
 	static const struct {
@@ -327,7 +325,7 @@ static enum weir_token_kind operator_kind(const struct weir_parser *p,
 			continue;
 		/* "dscp le" is Lower Effort, "dscp le 10" is not. */
 		weir_lexer_next(p->text, &at, &next);
-		if (w->words == weir_words_dscp &&
+		if (w && w->words == weir_words_dscp &&
 		    (next.kind != WEIR_TOKEN_WORD || !strcasecmp(next.word, "and") ||
 		     !strcasecmp(next.word, "or")))
 			break;
@@ -349,14 +347,14 @@ static int add_compared(struct weir_parser *p, const struct weir_number_word *w,
 	weir_parser_step(p);
 	if (!weir_parser_at_word(p) || !parse_number(w, p->token.word, strlen(p->token.word), &n))
 		return refuse(p, w);
-	ret = add_compared_range(p, op, n);
+	ret = weir_number_add_compared(p, op, n);
 	weir_parser_step(p);
 	return ret;
 }
 
 static int parse_values(struct weir_parser *p, const struct weir_number_word *w)
 {
-	enum weir_token_kind op = operator_kind(p, w);
+	enum weir_token_kind op = weir_number_operator(p, w);
 
 	return op == WEIR_TOKEN_END ? weir_parser_set(p, add_number, w) : add_compared(p, w, op);
 }
@@ -364,7 +362,7 @@ static int parse_values(struct weir_parser *p, const struct weir_number_word *w)
 /* tcpdump's "vlan" without a number: any. */
 static bool is_bare_vlan(const struct weir_parser *p, const struct weir_number_word *w)
 {
-	return !strcmp(w->word, "vlan") && operator_kind(p, w) == WEIR_TOKEN_END &&
+	return !strcmp(w->word, "vlan") && weir_number_operator(p, w) == WEIR_TOKEN_END &&
 	       p->token.kind != WEIR_TOKEN_SET_OPEN && !weir_parser_sees(p, "in") &&
 	       !(p->token.kind == WEIR_TOKEN_WORD && p->token.word[0] >= '0' &&
 		 p->token.word[0] <= '9');

@@ -105,6 +105,11 @@ int weir_parser_add_and(struct weir_parser *p, unsigned left, unsigned right)
 	return add_node(p, WEIR_NODE_AND, left, right);
 }
 
+int weir_parser_add_not(struct weir_parser *p, unsigned node)
+{
+	return add_node(p, WEIR_NODE_NOT, node, 0);
+}
+
 int weir_parser_add_value(struct weir_parser *p, const union weir_value *value)
 {
 	if (p->value_count == WEIR_FILTER_VALUES_MAX)

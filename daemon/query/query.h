@@ -11,6 +11,7 @@
  *   -ECANCELED  query->cancel was set
  *   -E2BIG      the memory allowed is not enough and nothing may be spilled;
  *               result->bound says what was too much
+ *   -EDQUOT     spill_bytes is not enough
  *   -ENOSPC, -EIO  spilling failed
  *   -ENOMEM, -EINVAL
  * A damaged block is no error: it is left out, counted in the result and named in the log.
@@ -65,6 +66,7 @@ struct weir_query {
 	/* Folder for files without a name (gone with the process) that take what does not fit
 	 * into memory. NULL: nothing is spilled, -E2BIG. */
 	const char *spill_dir;
+	uint64_t spill_bytes; /* at most; 0: as many as there is room for */
 	/* Threads read with low priority (CPU and disk), so that ingest comes first. */
 	bool background;
 	/* NULL, or bounds threads and memory of all queries together: this one waits for its

@@ -8,9 +8,14 @@
 
 #include "daemon/query/spill.h"
 
-void weir_spill_init(struct weir_spill *spill, const char *dir, size_t buffer_bytes)
+void weir_spill_init(struct weir_spill *spill, const char *dir, size_t buffer_bytes,
+		     _Atomic uint64_t *used, uint64_t most)
 {
-	*spill = (struct weir_spill){.dir = dir, .fd = -1, .buffer_bytes = buffer_bytes};
+	*spill = (struct weir_spill){.dir = dir,
+				     .fd = -1,
+				     .buffer_bytes = buffer_bytes,
+				     .used = used,
+				     .most = most};
 }
 
 void weir_spill_close(struct weir_spill *spill)
@@ -70,6 +75,8 @@ static int write_buffer(struct weir_stream *stream)
 
 	if (!stream->fill)
 		return 0;
+	if (atomic_fetch_add(spill->used, stream->fill) + stream->fill > spill->most)
+		return -EDQUOT;
 	if (spill->fd < 0) {
 		spill->fd = make_file(spill->dir);
 		if (spill->fd < 0)

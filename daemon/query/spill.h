@@ -8,6 +8,7 @@
 #ifndef WEIR_QUERY_SPILL_H
 #define WEIR_QUERY_SPILL_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -16,6 +17,8 @@ struct weir_spill {
 	const char *dir; /* NULL: nothing may be spilled */
 	int fd;		 /* -1: not used yet */
 	uint64_t end;	 /* bytes written */
+	_Atomic uint64_t *used; /* by all files of a query */
+	uint64_t most;		/* of them */
 	size_t buffer_bytes;
 };
 
@@ -41,12 +44,14 @@ struct weir_reader {
 	size_t room, at, fill;
 };
 
-/* @buffer_bytes: of a stream and a reader each, at least one row. */
-void weir_spill_init(struct weir_spill *spill, const char *dir, size_t buffer_bytes);
+/* @buffer_bytes: of a stream and a reader each, at least one row. @used: what all who share
+ * the bound @most have written. */
+void weir_spill_init(struct weir_spill *spill, const char *dir, size_t buffer_bytes,
+		     _Atomic uint64_t *used, uint64_t most);
 /* All that was spilled is gone. */
 void weir_spill_close(struct weir_spill *spill);
 
-/* Add a row. -E2BIG: nothing may be spilled. -ENOSPC, -EIO and such, -ENOMEM. A zeroed
+/* Add a row. -E2BIG: nothing may be spilled. -EDQUOT: the bound is reached. -ENOSPC, -EIO and such, -ENOMEM. A zeroed
  * @stream is empty. */
 int weir_stream_write(struct weir_stream *stream, struct weir_spill *spill, const void *row,
 		      size_t bytes);

@@ -18,11 +18,14 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/random.h>
 
 enum {
 	FIRST_SLOTS = 64,
-	CHUNK_BYTES_MAX = 256 << 10,
+	CHUNK_BYTES_MAX = 2 << 20,
+	HUGE_PAGE = 2 << 20,
+	CACHE_LINE = 64,
 	CHUNK_ROWS_MIN = 16,
 };
 
@@ -36,6 +39,7 @@ struct weir_table {
 	struct weir_budget *budget;
 	unsigned row_words;
 	unsigned chunk_bits; /* log2 of rows in a chunk */
+	bool huge; /* chunks are of huge pages */
 	uint64_t **chunk;
 	size_t chunks, chunk_room;
 	size_t count;
@@ -87,6 +91,7 @@ static void choose_chunks(struct weir_table *t)
 		bytes = CHUNK_BYTES_MAX;
 	while (row_bytes << (t->chunk_bits + 1) <= bytes || 1u << t->chunk_bits < CHUNK_ROWS_MIN)
 		t->chunk_bits++;
+	t->huge = row_bytes << t->chunk_bits > HUGE_PAGE / 2;
 }
 
 int weir_table_new(const struct weir_table_form *form, struct weir_budget *budget,
@@ -142,6 +147,18 @@ uint64_t *weir_table_row(const struct weir_table *table, size_t i)
 	       (i & ((1u << table->chunk_bits) - 1)) * table->row_words;
 }
 
+/* Every lookup goes somewhere else: with small pages, most of them would wait for the page
+ * tables too. */
+static void *allocate(size_t bytes, bool huge)
+{
+	size_t to = huge ? HUGE_PAGE : CACHE_LINE;
+	void *p = aligned_alloc(to, (bytes + to - 1) / to * to);
+
+	if (p && huge)
+		madvise(p, bytes, MADV_HUGEPAGE);
+	return p;
+}
+
 /* A few rows fit in any case: with less, nothing could ever be added. */
 static bool take(struct weir_table *t, bool first, size_t bytes)
 {
@@ -160,11 +177,12 @@ static int grow_slots(struct weir_table *t)
 	/* Both are there for a while. */
 	if (count > UINT32_MAX || !take(t, !t->slot_count, count * sizeof(*slots)))
 		return -EDQUOT;
-	slots = calloc(count, sizeof(*slots));
+	slots = allocate(count * sizeof(*slots), count * sizeof(*slots) >= HUGE_PAGE);
 	if (!slots) {
 		weir_budget_give(t->budget, count * sizeof(*slots));
 		return -ENOMEM;
 	}
+	memset(slots, 0, count * sizeof(*slots));
 	for (size_t i = 0; i < t->slot_count; i++) {
 		size_t at = t->slots[i].hash & mask;
 
@@ -194,7 +212,8 @@ static int add_chunk(struct weir_table *t)
 	}
 	if (!take(t, !t->chunks, chunk_bytes(t)))
 		return -EDQUOT;
-	t->chunk[t->chunks] = malloc(chunk_bytes(t));
+	/* The first chunk of a small table should not cost a huge page. */
+	t->chunk[t->chunks] = allocate(chunk_bytes(t), t->chunks && t->huge);
 	if (!t->chunk[t->chunks]) {
 		weir_budget_give(t->budget, chunk_bytes(t));
 		return -ENOMEM;
@@ -250,12 +269,12 @@ static inline bool same_key(const uint64_t *x, const uint64_t *y, unsigned words
 	return !different;
 }
 
-/* There is room for it. */
-static void add_row(struct weir_table *t, uint32_t hash, const uint64_t *key,
+/* There is room for it. It is at slot @at or behind it, if it is there. */
+static void add_row(struct weir_table *t, uint32_t hash, size_t at, const uint64_t *key,
 		    const uint64_t *values)
 {
 	const struct weir_table_form *form = t->form;
-	size_t mask = t->slot_count - 1, at = hash & mask;
+	size_t mask = t->slot_count - 1;
 	uint64_t *row;
 
 	for (; t->slots[at].row; at = (at + 1) & mask) {
@@ -277,7 +296,7 @@ int weir_table_add(struct weir_table *table, const uint64_t *keys, size_t key_st
 		   const uint64_t *values, size_t value_stride, size_t count, size_t *done)
 {
 	struct weir_table *t = table;
-	uint32_t hash[WEIR_TABLE_BATCH];
+	uint32_t hash[WEIR_TABLE_BATCH], slot[WEIR_TABLE_BATCH];
 	size_t mask, wanted = count;
 	int ret = make_room(t, wanted);
 
@@ -296,13 +315,20 @@ int weir_table_add(struct weir_table *table, const uint64_t *keys, size_t key_st
 		__builtin_prefetch(&t->slots[hash[i] & mask], 1);
 	}
 	for (size_t i = 0; i < wanted; i++) {
-		uint32_t row = t->slots[hash[i] & mask].row;
+		size_t s = hash[i] & mask;
 
-		if (row)
-			__builtin_prefetch(weir_table_row(t, row - 1), 1);
+		while (t->slots[s].row && t->slots[s].hash != hash[i])
+			s = (s + 1) & mask;
+		slot[i] = (uint32_t)s;
+		if (t->slots[s].row) {
+			const uint64_t *at = weir_table_row(t, t->slots[s].row - 1);
+
+			__builtin_prefetch(at, 1);
+			__builtin_prefetch(at + t->row_words - 1, 1);
+		}
 	}
 	for (size_t i = 0; i < wanted; i++)
-		add_row(t, hash[i], keys + i * key_stride, values + i * value_stride);
+		add_row(t, hash[i], slot[i], keys + i * key_stride, values + i * value_stride);
 	*done = wanted;
 	return wanted < count ? -EDQUOT : 0;
 }

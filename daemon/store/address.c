@@ -2,9 +2,10 @@
 /*
  * address.c - making the dictionary of a block's addresses.
  *
- * A hash table finds the distinct ones, which are far fewer than flows; these are sorted
- * byte by byte from the last one (passing over bytes that are the same in all), and
- * ranks go back to the flows. The table's hash is seeded: anyone can send from any address.
+ * A hash table finds the distinct ones, which are far fewer than flows; these are sorted,
+ * mapped IPv4 as the 32 bits they are and all others byte by byte, and ranks go back to the
+ * flows. The table's hash is seeded: anyone can send from any address. It starts
+ * small, as what stays in the second-level cache is what makes it fast.
  */
 #include <endian.h>
 #include <errno.h>
@@ -18,8 +19,10 @@
 enum {
 	FLOWS_MAX = 65536,
 	DISTINCT_MAX = 2 * FLOWS_MAX,
-	SLOTS = 2 * DISTINCT_MAX,
+	SLOTS_MIN = 16384,
+	SLOTS_MAX = 2 * DISTINCT_MAX,
 	BITMAP_WORDS = DISTINCT_MAX / 64,
+	BATCH = 32, /* flows whose slots are fetched before they are looked at */
 };
 
 struct distinct {
@@ -31,12 +34,14 @@ struct weir_address_maker {
 	uint64_t seed[2];
 	uint32_t count; /* flows */
 	uint32_t distinct; /* addresses */
-	uint32_t slots[SLOTS]; /* number + 1, 0: free */
+	uint32_t slot_count; /* a power of two */
+	uint32_t slots[SLOTS_MAX]; /* number + 1, 0: free */
+	weir_address list[DISTINCT_MAX];
+	uint8_t seen[DISTINCT_MAX]; /* bit of each side: by number */
 	uint32_t flows[WEIR_ADDRESS_SIDES][FLOWS_MAX]; /* number of each flow's address */
-	struct distinct list[DISTINCT_MAX], other[DISTINCT_MAX];
-	struct distinct *sorted; /* one of the two */
+	struct distinct sorted[DISTINCT_MAX], other[DISTINCT_MAX];
+	uint64_t ipv4[2][DISTINCT_MAX]; /* address << 32 | number */
 	uint64_t bitmap[WEIR_ADDRESS_SIDES][BITMAP_WORDS]; /* of sorted */
-	uint32_t place[DISTINCT_MAX]; /* number -> index in sorted */
 	uint16_t rank[DISTINCT_MAX]; /* number -> rank in the side being worked on */
 	uint32_t entries[WEIR_ADDRESS_SIDES];
 	uint16_t codes[WEIR_ADDRESS_SIDES][FLOWS_MAX];
@@ -76,7 +81,7 @@ void weir_address_maker_free(struct weir_address_maker *maker)
 	free(maker);
 }
 
-static uint32_t slot_of(const struct weir_address_maker *maker, weir_address address)
+static uint32_t hash_of(const struct weir_address_maker *maker, weir_address address)
 {
 	uint64_t a = (uint64_t)address ^ maker->seed[0];
 	uint64_t b = (uint64_t)(address >> 64) ^ maker->seed[1];
@@ -84,79 +89,171 @@ static uint32_t slot_of(const struct weir_address_maker *maker, weir_address add
 
 	return (uint32_t)(((uint64_t)product ^ (uint64_t)(product >> 64)) *
 				  0x9e3779b97f4a7c15ULL >>
-			  40) %
-	       SLOTS;
+			  32);
 }
 
-static uint32_t number_of(struct weir_address_maker *maker, weir_address address)
+/* Twice the slots, and all numbers put in again. */
+static void grow(struct weir_address_maker *maker)
 {
-	uint32_t slot = slot_of(maker, address);
+	maker->slot_count *= 2;
+	memset(maker->slots, 0, maker->slot_count * sizeof(*maker->slots));
+	for (uint32_t number = 0; number < maker->distinct; number++) {
+		uint32_t slot = hash_of(maker, maker->list[number]) % maker->slot_count;
 
-	for (; maker->slots[slot]; slot = (slot + 1) % SLOTS) {
+		while (maker->slots[slot])
+			slot = (slot + 1) % maker->slot_count;
+		maker->slots[slot] = number + 1;
+	}
+}
+
+static uint32_t number_of(struct weir_address_maker *maker, weir_address address, uint32_t hash)
+{
+	uint32_t mask = maker->slot_count - 1, slot = hash & mask;
+
+	for (; maker->slots[slot]; slot = (slot + 1) & mask) {
 		uint32_t number = maker->slots[slot] - 1;
 
-		if (maker->list[number].address == address)
+		if (maker->list[number] == address)
 			return number;
 	}
-	maker->list[maker->distinct] = (struct distinct){address, maker->distinct};
+	maker->list[maker->distinct] = address;
+	maker->seen[maker->distinct] = 0;
 	maker->slots[slot] = ++maker->distinct;
+	if (2 * maker->distinct > maker->slot_count && maker->slot_count < SLOTS_MAX)
+		grow(maker);
 	return maker->distinct - 1;
 }
 
-/* One pass of a radix sort, by the byte @shift bits from the right. False: all are the same there. */
-static bool sort_byte(const struct distinct *from, struct distinct *to, uint32_t count,
-		      unsigned shift)
+static void number_batch(struct weir_address_maker *maker, const struct weir_flow *flows,
+			 uint32_t first, uint32_t count)
 {
-	uint32_t starts[256] = {0}, sum = 0;
+	weir_address addresses[WEIR_ADDRESS_SIDES][BATCH];
+	uint32_t hashes[WEIR_ADDRESS_SIDES][BATCH], mask = maker->slot_count - 1;
 
-	for (uint32_t i = 0; i < count; i++)
-		starts[(uint8_t)(from[i].address >> shift)]++;
-	if (starts[(uint8_t)(from[0].address >> shift)] == count)
-		return false;
+	for (uint32_t i = 0; i < count; i++) {
+		addresses[WEIR_ADDRESS_SRC][i] = weir_address_load(flows[first + i].src_addr);
+		addresses[WEIR_ADDRESS_DST][i] = weir_address_load(flows[first + i].dst_addr);
+		for (unsigned side = 0; side < WEIR_ADDRESS_SIDES; side++) {
+			hashes[side][i] = hash_of(maker, addresses[side][i]);
+			__builtin_prefetch(&maker->slots[hashes[side][i] & mask]);
+		}
+	}
+	for (uint32_t i = 0; i < count; i++) {
+		for (unsigned side = 0; side < WEIR_ADDRESS_SIDES; side++) {
+			uint32_t number = number_of(maker, addresses[side][i], hashes[side][i]);
+
+			maker->flows[side][first + i] = number;
+			maker->seen[number] |= 1 << side;
+		}
+	}
+}
+
+/* Where each of 256 digits starts, made of how often each comes. */
+static void sum_up(uint32_t starts[256])
+{
+	uint32_t sum = 0;
+
 	for (unsigned i = 0; i < 256; i++) {
 		uint32_t here = starts[i];
 
 		starts[i] = sum;
 		sum += here;
 	}
+}
+
+/* One pass of a radix sort, by the byte @shift bits from the right. False: all are the same there. */
+static bool sort_byte(const struct distinct *from, struct distinct *to, uint32_t count,
+		      unsigned shift)
+{
+	uint32_t starts[256] = {0};
+
+	for (uint32_t i = 0; i < count; i++)
+		starts[(uint8_t)(from[i].address >> shift)]++;
+	if (starts[(uint8_t)(from[0].address >> shift)] == count)
+		return false;
+	sum_up(starts);
 	for (uint32_t i = 0; i < count; i++)
 		to[starts[(uint8_t)(from[i].address >> shift)]++] = from[i];
 	return true;
 }
 
-static void sort(struct weir_address_maker *maker)
+/* Sorts @count in @list, with @other for room. Returns where they are. */
+static struct distinct *sort_long(struct distinct *list, struct distinct *other, uint32_t count)
 {
-	struct distinct *from = maker->list, *to = maker->other;
+	for (unsigned shift = 0; shift < 128 && count; shift += 8) {
+		if (sort_byte(list, other, count, shift)) {
+			struct distinct *swap = list;
 
-	for (unsigned shift = 0; shift < 128; shift += 8) {
-		if (sort_byte(from, to, maker->distinct, shift)) {
-			struct distinct *swap = from;
-
-			from = to;
-			to = swap;
+			list = other;
+			other = swap;
 		}
 	}
-	maker->sorted = from;
-	for (uint32_t i = 0; i < maker->distinct; i++)
-		maker->place[from[i].number] = i;
+	return list;
 }
 
-/* Who is on @side, and the ranks of these. */
+/* Into ipv4[0] again, after four passes. */
+static void sort_ipv4(uint64_t (*ipv4)[DISTINCT_MAX], uint32_t count)
+{
+	for (unsigned pass = 0; pass < 4; pass++) {
+		const uint64_t *from = ipv4[pass % 2];
+		uint64_t *to = ipv4[1 - pass % 2];
+		uint32_t starts[256] = {0};
+		unsigned shift = 32 + 8 * pass;
+
+		for (uint32_t i = 0; i < count; i++)
+			starts[(uint8_t)(from[i] >> shift)]++;
+		sum_up(starts);
+		for (uint32_t i = 0; i < count; i++)
+			to[starts[(uint8_t)(from[i] >> shift)]++] = from[i];
+	}
+}
+
+static const weir_address mapped = (weir_address)0xffff << 32; /* ::ffff:0:0/96 */
+
+static void sort(struct weir_address_maker *maker)
+{
+	uint32_t others = 0, ipv4 = 0, before = 0, at;
+	struct distinct *list;
+
+	for (uint32_t i = 0; i < maker->distinct; i++) {
+		weir_address address = maker->list[i];
+
+		if (address >> 32 == mapped >> 32) {
+			maker->ipv4[0][ipv4++] = (uint64_t)address << 32 | i;
+		} else {
+			maker->other[others++] = (struct distinct){address, i};
+			before += address < mapped;
+		}
+	}
+	sort_ipv4(maker->ipv4, ipv4);
+	list = sort_long(maker->other, maker->sorted, others);
+	/* IPv4 belongs between two parts of the rest, which may be in the very place it goes to. */
+	if (list == maker->sorted)
+		memcpy(maker->other, list, others * sizeof(*list));
+	memcpy(maker->sorted, maker->other, before * sizeof(*list));
+	for (uint32_t i = 0; i < ipv4; i++)
+		maker->sorted[before + i] = (struct distinct){
+			mapped | maker->ipv4[0][i] >> 32, (uint32_t)maker->ipv4[0][i]};
+	at = before + ipv4;
+	memcpy(maker->sorted + at, maker->other + before, (others - before) * sizeof(*list));
+}
+
+/* Ranks of those on @side, and from them the codes of its flows. */
 static void rank(struct weir_address_maker *maker, enum weir_address_side side)
 {
 	uint64_t *bitmap = maker->bitmap[side];
 	const uint32_t *flows = maker->flows[side];
 	uint32_t entries = 0;
 
-	memset(bitmap, 0, sizeof(maker->bitmap[side]));
-	for (uint32_t i = 0; i < maker->count; i++) {
-		uint32_t place = maker->place[flows[i]];
+	memset(bitmap, 0, (maker->distinct + 63) / 64 * sizeof(*bitmap));
+	for (uint32_t i = 0; i < maker->distinct; i++) {
+		uint32_t number = maker->sorted[i].number;
+		uint32_t here = maker->seen[number] >> side & 1;
 
-		bitmap[place / 64] |= 1ULL << place % 64;
+		bitmap[i / 64] |= (uint64_t)here << i % 64;
+		maker->rank[number] = (uint16_t)entries;
+		entries += here;
 	}
-	for (uint32_t i = 0; i < maker->distinct; i++)
-		if (bitmap[i / 64] >> i % 64 & 1)
-			maker->rank[maker->sorted[i].number] = (uint16_t)entries++;
 	for (uint32_t i = 0; i < maker->count; i++)
 		maker->codes[side][i] = maker->rank[flows[i]];
 	maker->entries[side] = entries;
@@ -165,15 +262,12 @@ static void rank(struct weir_address_maker *maker, enum weir_address_side side)
 void weir_address_make(struct weir_address_maker *maker, const struct weir_flow *flows,
 		       uint32_t count)
 {
-	memset(maker->slots, 0, sizeof(maker->slots));
+	maker->slot_count = SLOTS_MIN;
+	memset(maker->slots, 0, maker->slot_count * sizeof(*maker->slots));
 	maker->count = count;
 	maker->distinct = 0;
-	for (uint32_t i = 0; i < count; i++) {
-		maker->flows[WEIR_ADDRESS_SRC][i] =
-			number_of(maker, weir_address_load(flows[i].src_addr));
-		maker->flows[WEIR_ADDRESS_DST][i] =
-			number_of(maker, weir_address_load(flows[i].dst_addr));
-	}
+	for (uint32_t first = 0; first < count; first += BATCH)
+		number_batch(maker, flows, first, count - first < BATCH ? count - first : BATCH);
 	sort(maker);
 	rank(maker, WEIR_ADDRESS_SRC);
 	rank(maker, WEIR_ADDRESS_DST);

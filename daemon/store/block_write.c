@@ -3,8 +3,8 @@
  * block_write.c - records into a block.
  *
  * Rows are sorted by source, then destination address: then sources cost next to nothing, and
- * whatever depends on who talks to whom lies together. Rows are copied once, some at a time, in
- * that order, and cut into columns from the first-level cache.
+ * whatever depends on who talks to whom lies together. They are cut into columns some at a time,
+ * from the first-level cache.
  */
 #include <endian.h>
 #include <errno.h>
@@ -17,8 +17,7 @@
 #include "daemon/store/choose.h"
 
 enum {
-	STRIDE = 64, /* rows copied at a time */
-	AHEAD = 16, /* rows fetched before they are copied */
+	STRIDE = 192, /* rows cut at a time, while the next ones come into the cache */
 	/* A filter is not worth its bytes in a block that has fewer records. */
 	FILTER_RECORDS_MIN = 4096,
 };
@@ -127,13 +126,11 @@ static void sort(struct weir_block_writer *writer, const struct weir_flow *flows
 
 #define CUT(bytes)                                                                                 \
 	for (uint32_t i = 0; i < count; i++)                                                       \
-	memcpy(to + (size_t)i * (bytes), from + i * sizeof(struct weir_flow), bytes)
+	memcpy(to + (size_t)i * (bytes), rows[i] + column->offset, bytes)
 
-static void cut_column(const struct weir_column *column, const struct weir_flow *flows,
+static void cut_column(const struct weir_column *column, const uint8_t *const *rows,
 		       uint32_t count, uint8_t *to)
 {
-	const uint8_t *from = (const uint8_t *)flows + column->offset;
-
 	switch (column->width) {
 	case 1:
 		CUT(1);
@@ -153,43 +150,50 @@ static void cut_column(const struct weir_column *column, const struct weir_flow 
 	}
 }
 
-static void cut(struct weir_block_writer *writer, const struct weir_flow *flows)
+/* Where rows @first .. @first + @count are; on their way into the cache from now on. */
+static void fetch(const struct weir_block_writer *writer, const struct weir_flow *flows,
+		  uint32_t first, uint32_t count, const uint8_t **rows)
 {
-	struct weir_flow some[STRIDE];
-	uint32_t rows = writer->rows.count;
-
-	for (uint32_t first = 0; first < rows; first += STRIDE) {
-		uint32_t count = rows - first < STRIDE ? rows - first : STRIDE;
-
-		for (uint32_t i = 0; i < count; i++) {
-			if (first + i + AHEAD < rows) {
-				const struct weir_flow *ahead =
-					&flows[writer->order[first + i + AHEAD]];
-
-				__builtin_prefetch((const uint8_t *)ahead + 32);
-				__builtin_prefetch((const uint8_t *)ahead + 96);
-				__builtin_prefetch((const uint8_t *)ahead + sizeof(*ahead) - 1);
-			}
-			some[i] = flows[writer->order[first + i]];
-		}
-		for (unsigned id = WEIR_COLUMN_DST_ADDR + 1; id < WEIR_COLUMN_END; id++) {
-			const struct weir_column *column = weir_column_find(id);
-
-			cut_column(column, some, count,
-				   writer->rows.values[id] + (size_t)first * column->width);
-		}
+	for (uint32_t i = 0; i < count; i++) {
+		rows[i] = (const uint8_t *)&flows[writer->order[first + i]];
+		/* Addresses, the first 32 bytes, are done with. */
+		__builtin_prefetch(rows[i] + 32);
+		__builtin_prefetch(rows[i] + 96);
+		__builtin_prefetch(rows[i] + sizeof(*flows) - 1);
 	}
 }
 
-static struct weir_block_times span(const struct weir_flow *flows, size_t count)
+static void cut(struct weir_block_writer *writer, const struct weir_flow *flows)
 {
+	const uint8_t *rows[2][STRIDE];
+	uint32_t all = writer->rows.count, count = all < STRIDE ? all : STRIDE;
+	unsigned now = 0;
+
+	fetch(writer, flows, 0, count, rows[now]);
+	for (uint32_t first = 0; first < all; now = !now) {
+		uint32_t next = first + count, left = all - next < STRIDE ? all - next : STRIDE;
+
+		fetch(writer, flows, next, left, rows[!now]);
+		for (unsigned id = WEIR_COLUMN_DST_ADDR + 1; id < WEIR_COLUMN_END; id++) {
+			const struct weir_column *column = &weir_column_table[id - 1];
+
+			cut_column(column, rows[now], count,
+				   writer->rows.values[id] + (size_t)first * column->width);
+		}
+		first = next;
+		count = left;
+	}
+}
+
+static struct weir_block_times span(const struct weir_codec_rows *rows)
+{
+	const uint64_t *starts = (const uint64_t *)rows->values[WEIR_COLUMN_START_NS];
+	const uint64_t *ends = (const uint64_t *)rows->values[WEIR_COLUMN_END_NS];
 	struct weir_block_times times = {UINT64_MAX, 0};
 
-	for (size_t i = 0; i < count; i++) {
-		if (flows[i].start_ns < times.min_ns)
-			times.min_ns = flows[i].start_ns;
-		if (flows[i].end_ns > times.max_ns)
-			times.max_ns = flows[i].end_ns;
+	for (uint32_t i = 0; i < rows->count; i++) {
+		times.min_ns = starts[i] < times.min_ns ? starts[i] : times.min_ns;
+		times.max_ns = ends[i] > times.max_ns ? ends[i] : times.max_ns;
 	}
 	/* A clock that was set back between first and last packet. */
 	if (times.min_ns > times.max_ns)
@@ -301,11 +305,11 @@ int weir_block_write(struct weir_block_writer *writer, const struct weir_flow *f
 
 	if (!count || count > WEIR_BLOCK_RECORDS_MAX)
 		return -EINVAL;
-	*times = span(flows, count);
 	writer->rows.count = (uint32_t)count;
 	writer->sections = 0;
 	sort(writer, flows);
 	cut(writer, flows);
+	*times = span(&writer->rows);
 	weir_bytes_reset(&writer->block);
 	weir_bytes_add(&writer->block, room);
 	weir_address_write(writer->addresses, &writer->block);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/store/clones.h"
 #include "daemon/store/codec.h"
 
 enum {
@@ -18,12 +19,16 @@ struct weir_coder {
 	struct weir_packer *packer;
 	const struct weir_codec_rows *rows;
 	const struct weir_column *column;
+	const uint8_t *values; /* the column as it is in rows */
 	uint32_t count;
 	uint64_t min, max;
-	uint64_t numbers[ROWS]; /* the column */
-	uint64_t base[ROWS]; /* DELTA: the other one */
+	const uint64_t *numbers; /* the column widened, NULL: not yet */
+	uint64_t wide[ROWS], base[ROWS]; /* room for it, and for another one */
 	uint64_t work[ROWS], rest[ROWS], divided[ROWS];
 	uint32_t votes[ROWS], histogram[ROWS];
+	uint16_t code_of[ROWS]; /* of each value of 16 bits */
+	uint16_t work16[ROWS];
+	uint8_t work8[ROWS];
 };
 
 int weir_coder_new(int level, struct weir_coder **coder)
@@ -72,35 +77,69 @@ uint64_t weir_codec_number(const struct weir_column *column, const uint8_t *at)
 	return value;
 }
 
-/* One loop for each width, so that each is vector code. */
-#define LOAD(type)                                                                                 \
-	for (uint32_t i = 0; i < rows->count; i++)                                                 \
+#define WIDEN(type)                                                                                \
+	for (uint32_t i = 0; i < count; i++)                                                       \
 	to[i] = ((const type *)from)[i]
 
-static void load(const struct weir_codec_rows *rows, enum weir_column_id id, uint64_t *to)
+WEIR_CLONES
+static void widen_numbers(const uint8_t *from, unsigned width, uint32_t count, uint64_t *to)
+{
+	if (width == 1)
+		WIDEN(uint8_t);
+	else if (width == 2)
+		WIDEN(uint16_t);
+	else
+		WIDEN(uint32_t);
+}
+
+/* Column @id as numbers; in @room if they are not such already. */
+static const uint64_t *widen(const struct weir_codec_rows *rows, enum weir_column_id id,
+			     uint64_t *room)
 {
 	const struct weir_column *column = weir_column_find(id);
 	const uint8_t *from = rows->values[id];
 
-	if (!column->number) {
+	if (column->number && column->width == 8)
+		return (const uint64_t *)from;
+	if (column->number)
+		widen_numbers(from, column->width, rows->count, room);
+	else
 		for (uint32_t i = 0; i < rows->count; i++)
-			to[i] = weir_codec_number(column, from + (size_t)i * column->width);
-		return;
-	}
-	switch (column->width) {
-	case 1:
-		LOAD(uint8_t);
-		break;
-	case 2:
-		LOAD(uint16_t);
-		break;
-	case 4:
-		LOAD(uint32_t);
-		break;
-	default:
-		LOAD(uint64_t);
-		break;
-	}
+			room[i] = weir_codec_number(column, from + (size_t)i * column->width);
+	return room;
+}
+
+static const uint64_t *numbers_of(struct weir_coder *coder)
+{
+	if (!coder->numbers)
+		coder->numbers = widen(coder->rows, coder->column->id, coder->wide);
+	return coder->numbers;
+}
+
+#define BOUNDS(type)                                                                               \
+	do {                                                                                       \
+		type least = (type)UINT64_MAX, most = 0;                                           \
+		for (uint32_t i = 0; i < count; i++) {                                             \
+			type value = ((const type *)values)[i];                                    \
+			least = value < least ? value : least;                                     \
+			most = value > most ? value : most;                                        \
+		}                                                                                  \
+		*min = least;                                                                      \
+		*max = most;                                                                       \
+	} while (0)
+
+WEIR_CLONES
+static void find_bounds(const uint8_t *values, unsigned width, uint32_t count, uint64_t *min,
+			uint64_t *max)
+{
+	if (width == 1)
+		BOUNDS(uint8_t);
+	else if (width == 2)
+		BOUNDS(uint16_t);
+	else if (width == 4)
+		BOUNDS(uint32_t);
+	else
+		BOUNDS(uint64_t);
 }
 
 void weir_coder_load(struct weir_coder *coder, const struct weir_codec_rows *rows,
@@ -108,21 +147,18 @@ void weir_coder_load(struct weir_coder *coder, const struct weir_codec_rows *row
 {
 	coder->rows = rows;
 	coder->column = weir_column_find(id);
+	coder->values = rows->values[id];
 	coder->count = rows->count;
-	coder->min = UINT64_MAX;
-	coder->max = 0;
+	coder->numbers = NULL;
 	*min = *max = 0;
 	if (id <= WEIR_COLUMN_DST_ADDR)
 		return;
-	load(rows, id, coder->numbers);
-	for (uint32_t i = 0; i < rows->count; i++) {
-		uint64_t number = coder->numbers[i];
-
-		coder->min = number < coder->min ? number : coder->min;
-		coder->max = number > coder->max ? number : coder->max;
-	}
-	*min = coder->min;
-	*max = coder->max;
+	if (coder->column->number)
+		find_bounds(coder->values, coder->column->width, rows->count, min, max);
+	else
+		find_bounds((const uint8_t *)numbers_of(coder), 8, rows->count, min, max);
+	coder->min = *min;
+	coder->max = *max;
 }
 
 static uint64_t greatest_divisor(uint64_t a, uint64_t b)
@@ -139,6 +175,7 @@ static uint64_t greatest_divisor(uint64_t a, uint64_t b)
 /* Divide all by @divisor. False, with *@bad one of them, if it does not divide that one. By
  * the inverse modulo 2^64, which is exact for multiples and large for all else: a
  * division costs ten times as much. */
+WEIR_CLONES
 static bool divide(const uint64_t *numbers, uint32_t count, uint64_t divisor, uint64_t *to,
 		   uint64_t *bad)
 {
@@ -190,18 +227,25 @@ static const uint64_t *divide_all(struct weir_coder *coder, const uint64_t *numb
 	return numbers;
 }
 
-/* u64 least, u64 divisor, packed. @numbers is used up. */
-static void put_frame(struct weir_coder *coder, uint64_t *numbers, uint32_t count,
+WEIR_CLONES
+static void subtract(const uint64_t *numbers, uint32_t count, uint64_t less, uint64_t *to)
+{
+	for (uint32_t i = 0; i < count; i++)
+		to[i] = numbers[i] - less;
+}
+
+/* u64 least, u64 divisor, packed. Uses coder->work. */
+static void put_frame(struct weir_coder *coder, const uint64_t *numbers, uint32_t count,
 		      struct weir_bytes *to)
 {
-	uint64_t min = count ? UINT64_MAX : 0, divisor;
 	const uint64_t *quotients;
+	uint64_t min, max, divisor;
 
-	for (uint32_t i = 0; i < count; i++)
-		min = numbers[i] < min ? numbers[i] : min;
-	for (uint32_t i = 0; i < count; i++)
-		numbers[i] -= min;
-	quotients = divide_all(coder, numbers, count, &divisor);
+	find_bounds((const uint8_t *)numbers, 8, count, &min, &max);
+	if (!count)
+		min = 0;
+	subtract(numbers, count, min, coder->work);
+	quotients = divide_all(coder, coder->work, count, &divisor);
 	weir_bytes_put_number(to, min, 8);
 	weir_bytes_put_number(to, divisor, 8);
 	weir_pack(coder->packer, quotients, count, to);
@@ -209,12 +253,11 @@ static void put_frame(struct weir_coder *coder, uint64_t *numbers, uint32_t coun
 
 static bool write_frame(struct weir_coder *coder, struct weir_bytes *to)
 {
-	memcpy(coder->work, coder->numbers, coder->count * sizeof(*coder->work));
-	put_frame(coder, coder->work, coder->count, to);
+	put_frame(coder, numbers_of(coder), coder->count, to);
 	return true;
 }
 
-/* A hash table of at most 256 values. */
+/* Dictionaries of wide values: a hash table of at most 256. */
 struct cells {
 	unsigned used;
 	uint64_t value[CELLS];
@@ -233,6 +276,8 @@ static unsigned cell_of(const struct cells *cells, uint64_t value)
 
 static bool collect(struct cells *cells, const uint64_t *numbers, uint32_t count)
 {
+	cells->used = 0;
+	memset(cells->code, 0, sizeof(cells->code));
 	for (uint32_t i = 0; i < count; i++) {
 		unsigned at;
 
@@ -257,26 +302,76 @@ static int compare_numbers(const void *a, const void *b)
 	return left < right ? -1 : left > right;
 }
 
+/* Codes into work8, values into @list; returns how many there are, 0 if too many. */
+static unsigned index_wide(struct weir_coder *coder, uint64_t *list)
+{
+	const uint64_t *numbers = numbers_of(coder);
+	struct cells cells;
+
+	if (!collect(&cells, numbers, coder->count))
+		return 0;
+	qsort(cells.list, cells.used, sizeof(*cells.list), compare_numbers);
+	for (unsigned i = 0; i < cells.used; i++)
+		cells.code[cell_of(&cells, cells.list[i])] = (uint16_t)(i + 1);
+	for (uint32_t i = 0; i < coder->count; i++)
+		coder->work8[i] = i && numbers[i] == numbers[i - 1] ?
+					  coder->work8[i - 1] :
+					  (uint8_t)(cells.code[cell_of(&cells, numbers[i])] - 1);
+	memcpy(list, cells.list, cells.used * sizeof(*list));
+	return cells.used;
+}
+
+#define FOR_EACH_VALUE(statement)                                                                  \
+	do {                                                                                       \
+		if (coder->column->width == 1)                                                     \
+			for (uint32_t i = 0; i < coder->count; i++) {                              \
+				uint8_t value = coder->values[i];                                  \
+				statement;                                                         \
+			}                                                                          \
+		else                                                                               \
+			for (uint32_t i = 0; i < coder->count; i++) {                              \
+				uint16_t value = ((const uint16_t *)coder->values)[i];             \
+				statement;                                                         \
+			}                                                                          \
+	} while (0)
+
+/* The same for values of at most 16 bits, which need no hashing. */
+static unsigned index_narrow(struct weir_coder *coder, uint64_t *list)
+{
+	uint16_t *code_of = coder->code_of;
+	unsigned used = 0;
+
+	memset(code_of + coder->min, 0, (coder->max - coder->min + 1) * sizeof(*code_of));
+	FOR_EACH_VALUE(code_of[value] = 1);
+	for (uint64_t value = coder->min; value <= coder->max; value++) {
+		if (!code_of[value])
+			continue;
+		if (used == DICTIONARY_MAX)
+			return 0;
+		list[used] = value;
+		code_of[value] = (uint16_t)used++;
+	}
+	FOR_EACH_VALUE(coder->work8[i] = (uint8_t)code_of[value]);
+	return used;
+}
+
+static bool is_narrow(const struct weir_coder *coder)
+{
+	return coder->column->number && coder->column->width <= 2;
+}
+
 /* u16 values, these, packed codes. */
 static bool write_dictionary(struct weir_coder *coder, struct weir_bytes *to)
 {
-	struct cells cells;
+	uint64_t list[DICTIONARY_MAX];
+	unsigned used = is_narrow(coder) ? index_narrow(coder, list) : index_wide(coder, list);
 
-	cells.used = 0;
-	memset(cells.code, 0, sizeof(cells.code));
-	if (!collect(&cells, coder->numbers, coder->count))
+	if (!used)
 		return false;
-	qsort(cells.list, cells.used, sizeof(*cells.list), compare_numbers);
-	weir_bytes_put_number(to, cells.used, 2);
-	for (unsigned i = 0; i < cells.used; i++) {
-		cells.code[cell_of(&cells, cells.list[i])] = (uint16_t)(i + 1);
-		weir_bytes_put_number(to, cells.list[i], coder->column->width);
-	}
-	for (uint32_t i = 0; i < coder->count; i++)
-		coder->work[i] = i && coder->numbers[i] == coder->numbers[i - 1] ?
-					 coder->work[i - 1] :
-					 cells.code[cell_of(&cells, coder->numbers[i])] - 1U;
-	weir_pack(coder->packer, coder->work, coder->count, to);
+	weir_bytes_put_number(to, used, 2);
+	for (unsigned i = 0; i < used; i++)
+		weir_bytes_put_number(to, list[i], coder->column->width);
+	weir_pack8(coder->packer, coder->work8, coder->count, to);
 	return true;
 }
 
@@ -302,83 +397,112 @@ static unsigned find_frequent(const struct weir_coder *coder, uint32_t least, ui
 static bool write_frequent(struct weir_coder *coder, struct weir_bytes *to)
 {
 	uint32_t others = 0, least = coder->count / 4096 < 8 ? 8 : coder->count / 4096;
-	uint16_t values[FREQUENT_MAX];
+	uint16_t values[FREQUENT_MAX], *code_of = coder->code_of;
 	unsigned used;
 
-	if (coder->max >= ROWS)
+	/* A narrower column has a dictionary of all that it can hold. */
+	if (coder->column->width != 2)
 		return false;
-	memset(coder->histogram, 0, sizeof(coder->histogram));
-	for (uint32_t i = 0; i < coder->count; i++)
-		coder->histogram[coder->numbers[i]]++;
+	memset(coder->histogram + coder->min, 0,
+	       (coder->max - coder->min + 1) * sizeof(*coder->histogram));
+	FOR_EACH_VALUE(coder->histogram[value]++);
 	used = find_frequent(coder, least, values);
 	if (!used)
 		return false;
-	/* From here on the code of each value. */
 	for (uint64_t value = coder->min; value <= coder->max; value++)
-		coder->histogram[value] = used;
+		code_of[value] = (uint16_t)used;
 	for (unsigned i = 0; i < used; i++)
-		coder->histogram[values[i]] = i;
+		code_of[values[i]] = (uint16_t)i;
 	weir_bytes_put_number(to, used, 1);
 	for (unsigned i = 0; i < used; i++)
 		weir_bytes_put_number(to, values[i], 2);
-	for (uint32_t i = 0; i < coder->count; i++) {
-		coder->work[i] = coder->histogram[coder->numbers[i]];
-		coder->rest[others] = coder->numbers[i];
-		others += coder->work[i] == used;
-	}
-	weir_pack(coder->packer, coder->work, coder->count, to);
+	FOR_EACH_VALUE(uint16_t code = code_of[value]; coder->work8[i] = (uint8_t)code;
+		       coder->rest[others] = value; others += code == used);
+	weir_pack8(coder->packer, coder->work8, coder->count, to);
 	weir_bytes_put_number(to, others, 4);
 	put_frame(coder, coder->rest, others, to);
 	return true;
 }
 
 /* Whether most values are below those of the other column. */
-static bool is_below(const struct weir_coder *coder)
+static bool is_below(const uint64_t *numbers, const uint64_t *base, uint32_t count)
 {
-	uint32_t below = 0, step = coder->count / 256 + 1, seen = 0;
+	uint32_t below = 0, step = count / 256 + 1, seen = 0;
 
-	for (uint32_t i = 0; i < coder->count; i += step) {
-		seen += coder->numbers[i] != 0;
-		below += coder->numbers[i] && coder->numbers[i] < coder->base[i];
+	for (uint32_t i = 0; i < count; i += step) {
+		seen += numbers[i] != 0;
+		below += numbers[i] && numbers[i] < base[i];
 	}
 	return 2 * below > seen;
+}
+
+/* Differences into @to; returns the least one. @none: zeros are no values. */
+WEIR_CLONES
+static int64_t differ(const uint64_t *numbers, const uint64_t *base, uint32_t count, bool below,
+		      bool none, uint64_t *to)
+{
+	uint64_t sign = below ? UINT64_MAX : 0, skip = none ? 0 : 1;
+	int64_t least = INT64_MAX;
+
+	for (uint32_t i = 0; i < count; i++) {
+		int64_t difference = (int64_t)(((numbers[i] - base[i]) ^ sign) - sign);
+		int64_t counted = numbers[i] | skip ? difference : INT64_MAX;
+
+		to[i] = (uint64_t)difference;
+		least = counted < least ? counted : least;
+	}
+	return least;
+}
+
+/* All less @less, and 0 where @numbers is, if that is no value. */
+WEIR_CLONES
+static void subtract_some(const uint64_t *numbers, uint32_t count, bool none, uint64_t less,
+			  uint64_t *work)
+{
+	uint64_t skip = none ? 0 : 1;
+
+	for (uint32_t i = 0; i < count; i++)
+		work[i] = numbers[i] | skip ? work[i] - less : 0;
+}
+
+/* One more for all that are values. False: that would wrap. */
+WEIR_CLONES
+static bool make_place(const uint64_t *numbers, const uint64_t *quotients, uint32_t count,
+		       uint64_t *to)
+{
+	uint64_t wrong = 0;
+
+	for (uint32_t i = 0; i < count; i++) {
+		wrong |= quotients[i] == UINT64_MAX;
+		to[i] = numbers[i] ? quotients[i] + 1 : 0;
+	}
+	return !wrong;
 }
 
 enum { DELTA_BELOW = 1, DELTA_NONE = 2 }; /* flags on disk */
 
 /* u8 flags, u64 least difference, u64 divisor, packed. With DELTA_NONE a number is one more, and 0 is the
  * value 0. Differences are modulo 2^64 and ordered as signed numbers. */
-static bool write_delta(struct weir_coder *coder, enum weir_column_id base, struct weir_bytes *to)
+static bool write_delta(struct weir_coder *coder, enum weir_column_id base_id,
+			struct weir_bytes *to)
 {
-	int64_t least = INT64_MAX;
-	uint64_t none = coder->min == 0, divisor;
-	const uint64_t *quotients;
-	bool below;
+	const uint64_t *numbers = numbers_of(coder), *quotients;
+	const uint64_t *base = widen(coder->rows, base_id, coder->base);
+	bool below = is_below(numbers, base, coder->count), none = coder->min == 0;
+	uint64_t divisor;
+	int64_t least = differ(numbers, base, coder->count, below, none, coder->work);
 
-	load(coder->rows, base, coder->base);
-	below = is_below(coder);
-	for (uint32_t i = 0; i < coder->count; i++) {
-		uint64_t difference = coder->numbers[i] - coder->base[i];
-		bool counts = !none || coder->numbers[i];
-
-		coder->work[i] = below ? -difference : difference;
-		if (counts && (int64_t)coder->work[i] < least)
-			least = (int64_t)coder->work[i];
-	}
-	for (uint32_t i = 0; i < coder->count; i++)
-		coder->work[i] = none && !coder->numbers[i] ? 0 :
-							      coder->work[i] - (uint64_t)least;
+	subtract_some(numbers, coder->count, none, (uint64_t)least, coder->work);
 	quotients = divide_all(coder, coder->work, coder->count, &divisor);
-	/* Adding one must not wrap. */
-	for (uint32_t i = 0; i < coder->count && none && divisor == 1; i++)
-		if (quotients[i] == UINT64_MAX)
+	if (none) {
+		if (!make_place(numbers, quotients, coder->count, coder->work))
 			return false;
-	for (uint32_t i = 0; i < coder->count; i++)
-		coder->work[i] = none && !coder->numbers[i] ? 0 : quotients[i] + none;
+		quotients = coder->work;
+	}
 	weir_bytes_put_number(to, (below ? DELTA_BELOW : 0) | (none ? DELTA_NONE : 0), 1);
 	weir_bytes_put_number(to, (uint64_t)least, 8);
 	weir_bytes_put_number(to, divisor, 8);
-	weir_pack(coder->packer, coder->work, coder->count, to);
+	weir_pack(coder->packer, quotients, coder->count, to);
 	return true;
 }
 
@@ -386,13 +510,15 @@ static bool write_delta(struct weir_coder *coder, enum weir_column_id base, stru
  * else some value of it. Into coder->rest. */
 static void vote(struct weir_coder *coder, const uint16_t *codes, uint32_t entries)
 {
+	const uint64_t *numbers = numbers_of(coder);
+
 	memset(coder->votes, 0, entries * sizeof(*coder->votes));
 	for (uint32_t i = 0; i < coder->count; i++) {
 		uint16_t code = codes[i];
 
 		if (!coder->votes[code])
-			coder->rest[code] = coder->numbers[i];
-		coder->votes[code] += coder->rest[code] == coder->numbers[i] ? 1U : -1U;
+			coder->rest[code] = numbers[i];
+		coder->votes[code] += coder->rest[code] == numbers[i] ? 1U : -1U;
 	}
 }
 
@@ -402,24 +528,25 @@ static bool write_map(struct weir_coder *coder, enum weir_column_id base, struct
 {
 	const uint16_t *codes = coder->rows->codes[base];
 	uint32_t entries = coder->rows->entries[base], exceptions = 0, next = 0;
+	const uint64_t *numbers = numbers_of(coder);
+	uint64_t *distances = coder->base, *values = coder->base + ROWS / 2;
 
-	vote(coder, codes, entries);
-	for (uint32_t i = 0; i < coder->count; i++)
-		exceptions += coder->numbers[i] != coder->rest[codes[i]];
-	if (exceptions > coder->count / 8 || entries > coder->count - coder->count / 8)
+	if (entries > coder->count - coder->count / 8)
 		return false;
-	exceptions = 0;
+	vote(coder, codes, entries);
 	for (uint32_t i = 0; i < coder->count; i++) {
-		if (coder->numbers[i] == coder->rest[codes[i]])
+		if (numbers[i] == coder->rest[codes[i]])
 			continue;
-		coder->work[exceptions] = i - next;
-		coder->base[exceptions++] = coder->numbers[i];
+		if (exceptions == coder->count / 8)
+			return false;
+		distances[exceptions] = i - next;
+		values[exceptions++] = numbers[i];
 		next = i + 1;
 	}
 	put_frame(coder, coder->rest, entries, to);
 	weir_bytes_put_number(to, exceptions, 4);
-	put_frame(coder, coder->work, exceptions, to);
-	put_frame(coder, coder->base, exceptions, to);
+	put_frame(coder, distances, exceptions, to);
+	put_frame(coder, values, exceptions, to);
 	return true;
 }
 
@@ -447,23 +574,24 @@ static bool write_ascending(struct weir_coder *coder, enum weir_column_id base,
 {
 	const uint16_t *codes = coder->rows->codes[coder->column->id];
 	const uint16_t *other = coder->rows->codes[base];
+	uint32_t wrong = 0;
 
-	for (uint32_t i = 0; i < coder->count; i++) {
-		bool goes_on = i && other[i] == other[i - 1];
+	coder->work16[0] = codes[0];
+	for (uint32_t i = 1; i < coder->count; i++) {
+		uint16_t last = other[i] == other[i - 1] ? codes[i - 1] : 0;
 
-		if (goes_on && codes[i] < codes[i - 1])
-			return false;
-		coder->work[i] = codes[i] - (goes_on ? codes[i - 1] : 0U);
+		wrong |= codes[i] < last;
+		coder->work16[i] = (uint16_t)(codes[i] - last);
 	}
-	weir_pack(coder->packer, coder->work, coder->count, to);
+	if (wrong)
+		return false;
+	weir_pack16(coder->packer, coder->work16, coder->count, to);
 	return true;
 }
 
 static bool write_codes(struct weir_coder *coder, struct weir_bytes *to)
 {
-	for (uint32_t i = 0; i < coder->count; i++)
-		coder->work[i] = coder->rows->codes[coder->column->id][i];
-	weir_pack(coder->packer, coder->work, coder->count, to);
+	weir_pack16(coder->packer, coder->rows->codes[coder->column->id], coder->count, to);
 	return true;
 }
 

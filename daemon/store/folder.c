@@ -10,6 +10,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,8 +37,17 @@ int weir_folder_sync(const char *path)
 	return ret;
 }
 
-/* Remove a flat folder; best effort. */
-static void discard(const char *path)
+int weir_folder_sync_parent(const char *path)
+{
+	char *copy = strdup(path);
+	int ret = copy ? weir_folder_sync(dirname(copy)) : -ENOMEM;
+
+	free(copy);
+	/* A folder that may be entered but not read cannot be synced by us, nor used better. */
+	return ret == -EACCES ? 0 : ret;
+}
+
+void weir_folder_discard(const char *path)
 {
 	DIR *dir = opendir(path);
 	struct dirent *entry;
@@ -60,14 +70,14 @@ int weir_folder_create(struct weir_store *store, const char *name, weir_folder_f
 		free(path);
 		return ret;
 	}
-	discard(new);
+	weir_folder_discard(new);
 	ret = mkdir(new, 0700) ? -errno : fill(store, new);
 	if (!ret)
 		ret = weir_folder_sync(new);
 	if (!ret)
 		ret = rename(new, path) ? -errno : weir_folder_sync(store->dir);
 	else
-		discard(new);
+		weir_folder_discard(new);
 	free(new);
 	free(path);
 	return ret;
@@ -81,7 +91,7 @@ int weir_folder_remove(const char *dir, const char *name)
 	if (path && asprintf(&old, "%s.old", path) >= 0) {
 		ret = rename(path, old) ? -errno : weir_folder_sync(dir);
 		if (!ret)
-			discard(old);
+			weir_folder_discard(old);
 		free(old);
 	}
 	free(path);
@@ -109,7 +119,7 @@ void weir_folder_clean(const char *dir)
 			continue;
 		path = weir_folder_path(dir, entry->d_name);
 		if (path)
-			discard(path);
+			weir_folder_discard(path);
 		free(path);
 	}
 	closedir(folder);

@@ -28,6 +28,7 @@
 #include <stdatomic.h>
 
 #include "daemon/store/lmdb.h"
+#include "daemon/store/replaced.h"
 #include "daemon/store/store.h"
 
 enum {
@@ -64,6 +65,8 @@ struct weir_store {
 	struct weir_block_writer *block_writer; /* of the writing thread; NULL: not needed yet */
 	struct weir_lmdb *rollups; /* NULL: not there, or damaged */
 	_Atomic uint64_t dropped; /* segments 1..dropped are gone */
+	struct weir_replaced *replaced; /* what plans that are alive may still ask for */
+	struct weir_store_merge *merge; /* the writer's; NULL: read only */
 	pthread_mutex_t lock;
 	pthread_cond_t released; /* a partition that drains has no reader left, or is done */
 	struct weir_partition **partitions; /* oldest first; under lock */
@@ -101,6 +104,16 @@ struct weir_meta_times {
 	uint64_t min_ns, max_ns, records;
 };
 
+/* txn.c: the one write transaction. */
+struct weir_store_txn {
+	struct weir_store *store;
+	struct weir_lmdb_txn lmdb;
+	struct weir_store_state state;
+	struct weir_meta_held held;
+	uint64_t bytes; /* what the commit will write, roughly */
+	bool reserved; /* may take what is kept free */
+};
+
 /* meta.c: structs made of u64s, little endian on disk, may grow at the end. */
 int weir_meta_put(struct weir_lmdb_txn *txn, unsigned db, const char *key, const void *u64s,
 		  size_t bytes);
@@ -109,7 +122,12 @@ int weir_meta_get(struct weir_lmdb_txn *txn, unsigned db, const char *key, void 
 void weir_meta_encode(const void *u64s, size_t bytes, void *to);
 void weir_meta_decode(const void *from, size_t from_bytes, void *u64s, size_t bytes);
 int weir_meta_put_state(struct weir_lmdb_txn *txn, const struct weir_store_state *state);
+/* -EBADMSG: something is missing, or not what was written. */
 int weir_meta_get_state(struct weir_lmdb_txn *txn, struct weir_store_state *state);
+/* Of one of its keys. -ENOENT: @key is none of them. */
+int weir_meta_decode_state(const char *key, const void *data, size_t bytes,
+			   struct weir_store_state *state);
+uint64_t weir_meta_sum_state(const struct weir_store_state *state);
 int weir_meta_put_format(struct weir_lmdb_txn *txn, unsigned db);
 /* If what is there says an earlier one. */
 int weir_meta_raise_format(struct weir_lmdb_txn *txn, unsigned db);
@@ -118,6 +136,10 @@ int weir_meta_check_format(struct weir_lmdb_txn *txn, unsigned db, const char *p
 
 /* state.c: the environment "state". */
 int weir_state_open(struct weir_store *store);
+
+/* merge.c */
+int weir_store_merge_new(struct weir_store_merge **merge);
+void weir_store_merge_free(struct weir_store_merge *merge);
 
 /* What retention took away, ever, and the name of the partition of which it did so last: the
  * same transaction says both, and after a crash the folder of that name still goes. */
@@ -137,6 +159,10 @@ int weir_rollup_open(struct weir_store *store);
 /* folder.c */
 char *weir_folder_path(const char *dir, const char *name); /* malloc'ed */
 int weir_folder_sync(const char *path);
+/* That @path itself is there is durable when this returns 0. */
+int weir_folder_sync_parent(const char *path);
+/* Remove a flat folder, as far as that goes. */
+void weir_folder_discard(const char *path);
 /* Make folder @dir/@name complete or not at all: @fill works in "@name.new". */
 typedef int weir_folder_fill(struct weir_store *store, const char *path);
 int weir_folder_create(struct weir_store *store, const char *name, weir_folder_fill *fill);

@@ -7,6 +7,9 @@
 #include <errno.h>
 #include <string.h>
 
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
 #include "daemon/common/log.h"
 #include "daemon/store/internal.h"
 
@@ -76,57 +79,88 @@ int weir_meta_get(struct weir_lmdb_txn *txn, unsigned db, const char *key, void 
 	return ret;
 }
 
-static void put_summed(struct weir_lmdb_txn *txn, const struct weir_store_summed *summed)
-{
-	uint8_t buffer[sizeof(*summed)];
+/* The three values of a state as they are on disk. */
+struct encoded {
+	uint8_t position[sizeof(struct weir_store_position)];
+	uint8_t stored[sizeof(struct stored)];
+	uint8_t summed[sizeof(struct weir_store_summed)];
+};
 
-	weir_meta_encode(summed, offsetof(struct weir_store_summed, hash), buffer);
-	memcpy(buffer + offsetof(struct weir_store_summed, hash), summed->hash,
-	       sizeof(summed->hash));
-	weir_lmdb_put(txn, WEIR_DB_META, "summed", buffer, sizeof(buffer));
+static void encode(const struct weir_store_state *state, struct encoded *to)
+{
+	struct stored stored = {state->stored, state->last_block};
+	size_t hash = offsetof(struct weir_store_summed, hash);
+
+	weir_meta_encode(&state->position, sizeof(state->position), to->position);
+	weir_meta_encode(&stored, sizeof(stored), to->stored);
+	weir_meta_encode(&state->summed, hash, to->summed);
+	memcpy(to->summed + hash, state->summed.hash, sizeof(state->summed.hash));
 }
 
-static int get_summed(struct weir_lmdb_txn *txn, struct weir_store_summed *summed)
+/* Nothing else tells a wrong position from a right one. */
+uint64_t weir_meta_sum_state(const struct weir_store_state *state)
 {
-	struct weir_lmdb_value value;
-	int ret = weir_lmdb_get(txn, WEIR_DB_META, "summed", &value);
+	struct encoded encoded;
 
-	if (ret)
-		return ret;
-	if (value.bytes < sizeof(*summed))
-		return -EBADMSG;
-	weir_meta_decode(value.data, value.bytes, summed, offsetof(struct weir_store_summed, hash));
-	memcpy(summed->hash,
-	       (const uint8_t *)value.data + offsetof(struct weir_store_summed, hash),
-	       sizeof(summed->hash));
-	return 0;
+	encode(state, &encoded);
+	return XXH3_64bits(&encoded, sizeof(encoded));
 }
 
 int weir_meta_put_state(struct weir_lmdb_txn *txn, const struct weir_store_state *state)
 {
-	struct stored stored = {state->stored, state->last_block};
+	uint64_t sum = weir_meta_sum_state(state);
+	struct encoded encoded;
 
-	weir_meta_put(txn, WEIR_DB_META, "position", &state->position, sizeof(state->position));
-	weir_meta_put(txn, WEIR_DB_META, "stored", &stored, sizeof(stored));
-	put_summed(txn, &state->summed);
+	encode(state, &encoded);
+	weir_lmdb_put(txn, WEIR_DB_META, "position", encoded.position, sizeof(encoded.position));
+	weir_lmdb_put(txn, WEIR_DB_META, "stored", encoded.stored, sizeof(encoded.stored));
+	weir_lmdb_put(txn, WEIR_DB_META, "summed", encoded.summed, sizeof(encoded.summed));
+	weir_meta_put(txn, WEIR_DB_META, "sum", &sum, sizeof(sum));
 	return txn->error;
+}
+
+int weir_meta_decode_state(const char *key, const void *data, size_t bytes,
+			   struct weir_store_state *state)
+{
+	size_t hash = offsetof(struct weir_store_summed, hash);
+	struct stored stored;
+
+	if (!strcmp(key, "position")) {
+		weir_meta_decode(data, bytes, &state->position, sizeof(state->position));
+	} else if (!strcmp(key, "stored")) {
+		weir_meta_decode(data, bytes, &stored, sizeof(stored));
+		state->stored = stored.totals;
+		state->last_block = stored.last_block;
+	} else if (!strcmp(key, "summed")) {
+		if (bytes < sizeof(state->summed))
+			return -EBADMSG;
+		weir_meta_decode(data, bytes, &state->summed, hash);
+		memcpy(state->summed.hash, (const uint8_t *)data + hash,
+		       sizeof(state->summed.hash));
+	} else {
+		return -ENOENT;
+	}
+	return 0;
 }
 
 int weir_meta_get_state(struct weir_lmdb_txn *txn, struct weir_store_state *state)
 {
-	struct stored stored;
-	int ret = weir_meta_get(txn, WEIR_DB_META, "position", &state->position,
-				sizeof(state->position));
+	static const char *const keys[] = {"position", "stored", "summed"};
+	struct weir_lmdb_value value;
+	uint64_t sum;
+	int ret = 0;
 
-	if (!ret)
-		ret = weir_meta_get(txn, WEIR_DB_META, "stored", &stored, sizeof(stored));
-	if (!ret)
-		ret = get_summed(txn, &state->summed);
+	for (unsigned i = 0; i < 3 && !ret; i++) {
+		ret = weir_lmdb_get(txn, WEIR_DB_META, keys[i], &value);
+		if (!ret)
+			ret = weir_meta_decode_state(keys[i], value.data, value.bytes, state);
+	}
 	if (ret)
 		return ret == -ENOENT ? -EBADMSG : ret;
-	state->stored = stored.totals;
-	state->last_block = stored.last_block;
-	return 0;
+	ret = weir_meta_get(txn, WEIR_DB_META, "sum", &sum, sizeof(sum));
+	if (ret)
+		return ret == -ENOENT ? 0 : ret; /* written by a version that had none */
+	return sum == weir_meta_sum_state(state) ? 0 : -EBADMSG;
 }
 
 int weir_meta_put_format(struct weir_lmdb_txn *txn, unsigned db)

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <zstd.h>
 
+#include "daemon/store/clones.h"
 #include "daemon/store/pack.h"
 #include "daemon/store/plane.h"
 
@@ -99,14 +100,48 @@ static unsigned field_bits(uint64_t max)
 	return max < 2 ? 1 : max < 4 ? 2 : max < 16 ? 4 : 8;
 }
 
-static void cut_plane(const uint64_t *numbers, size_t count, unsigned shift, uint8_t *plane)
+/* What is packed, in one of three widths. */
+struct numbers {
+	const void *data;
+	size_t count;
+	unsigned width; /* 1, 2, 8 */
+};
+
+WEIR_CLONES
+static uint64_t or_all(struct numbers n)
 {
-	for (size_t i = 0; i < count; i++)
-		plane[i] = (uint8_t)(numbers[i] >> shift);
+	uint8_t any8 = 0;
+	uint16_t any16 = 0;
+	uint64_t any64 = 0;
+
+	if (n.width == 1)
+		for (size_t i = 0; i < n.count; i++)
+			any8 |= ((const uint8_t *)n.data)[i];
+	else if (n.width == 2)
+		for (size_t i = 0; i < n.count; i++)
+			any16 |= ((const uint16_t *)n.data)[i];
+	else
+		for (size_t i = 0; i < n.count; i++)
+			any64 |= ((const uint64_t *)n.data)[i];
+	return any8 | any16 | any64;
+}
+
+WEIR_CLONES
+static void cut_plane(struct numbers n, unsigned shift, uint8_t *plane)
+{
+	if (n.width == 1)
+		memcpy(plane, n.data, n.count);
+	else if (n.width == 2)
+		for (size_t i = 0; i < n.count; i++)
+			plane[i] = (uint8_t)(((const uint16_t *)n.data)[i] >> shift);
+	else
+		for (size_t i = 0; i < n.count; i++)
+			plane[i] = (uint8_t)(((const uint64_t *)n.data)[i] >> shift);
 }
 
 /* Bring bytes that are below 1 << @bits closer together, in place; the first field is
  * the lowest bits. There are some zero bytes behind the plane. */
+WEIR_CLONES
 static size_t narrow(uint8_t *plane, size_t count, unsigned bits)
 {
 	size_t bytes = (count * bits + 7) / 8;
@@ -163,17 +198,17 @@ static size_t compress(struct weir_packer *packer, size_t bytes)
 	return ZSTD_isError(small) || small + bytes / 32 >= bytes ? 0 : small;
 }
 
-static void put_plane(struct weir_packer *packer, const uint64_t *numbers, size_t count,
-		      unsigned shift, uint64_t max, size_t descriptor, struct weir_bytes *to)
+static void put_plane(struct weir_packer *packer, struct numbers n, unsigned shift, uint64_t max,
+		      size_t descriptor, struct weir_bytes *to)
 {
 	unsigned bits = field_bits(max), method = PLANE_RAW;
 	const uint8_t *data = packer->plane;
 	size_t bytes, small;
 	uint32_t word;
 
-	cut_plane(numbers, count, shift, packer->plane);
-	memset(packer->plane + count, 0, 8);
-	bytes = narrow(packer->plane, count, bits);
+	cut_plane(n, shift, packer->plane);
+	memset(packer->plane + n.count, 0, 8);
+	bytes = narrow(packer->plane, n.count, bits);
 	small = compress(packer, bytes);
 	if (small) {
 		method = PLANE_ZSTD;
@@ -187,15 +222,12 @@ static void put_plane(struct weir_packer *packer, const uint64_t *numbers, size_
 	memcpy(to->data + descriptor, &word, sizeof(word));
 }
 
-void weir_pack(struct weir_packer *packer, const uint64_t *numbers, size_t count,
-	       struct weir_bytes *to)
+static void pack(struct weir_packer *packer, struct numbers n, struct weir_bytes *to)
 {
-	uint64_t any = 0;
+	uint64_t any = or_all(n);
 	unsigned planes = 0;
 	size_t descriptors;
 
-	for (size_t i = 0; i < count; i++)
-		any |= numbers[i];
 	while (planes < WEIR_PACK_PLANES_MAX && any >> (8 * planes))
 		planes++;
 	weir_bytes_put_number(to, planes, 1);
@@ -205,6 +237,24 @@ void weir_pack(struct weir_packer *packer, const uint64_t *numbers, size_t count
 		/* All bits that occur are set in any; a plane below another takes all. */
 		uint64_t max = i == planes - 1 ? any >> (8 * i) : (any >> (8 * i)) & 0xff;
 
-		put_plane(packer, numbers, count, 8 * i, max, descriptors + i * 4, to);
+		put_plane(packer, n, 8 * i, max, descriptors + i * 4, to);
 	}
+}
+
+void weir_pack(struct weir_packer *packer, const uint64_t *numbers, size_t count,
+	       struct weir_bytes *to)
+{
+	pack(packer, (struct numbers){numbers, count, 8}, to);
+}
+
+void weir_pack16(struct weir_packer *packer, const uint16_t *numbers, size_t count,
+		 struct weir_bytes *to)
+{
+	pack(packer, (struct numbers){numbers, count, 2}, to);
+}
+
+void weir_pack8(struct weir_packer *packer, const uint8_t *numbers, size_t count,
+		struct weir_bytes *to)
+{
+	pack(packer, (struct numbers){numbers, count, 1}, to);
 }

@@ -50,9 +50,13 @@ struct weir_packer;
 /* @level is zstd's; 0: do not compress. */
 int weir_packer_new(int level, struct weir_packer **packer);
 void weir_packer_free(struct weir_packer *packer);
-/* Append @count numbers to @to. */
+/* Append @count numbers to @to; the three write the same for the same numbers. */
 void weir_pack(struct weir_packer *packer, const uint64_t *numbers, size_t count,
 	       struct weir_bytes *to);
+void weir_pack16(struct weir_packer *packer, const uint16_t *numbers, size_t count,
+		 struct weir_bytes *to);
+void weir_pack8(struct weir_packer *packer, const uint8_t *numbers, size_t count,
+		struct weir_bytes *to);
 
 /* Packed numbers made ready for reading. */
 struct weir_packed {

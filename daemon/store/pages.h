@@ -50,6 +50,8 @@ uint64_t weir_pages_check(struct weir_pages *pages, weir_pages_report *report, v
  * (or its root cannot be reached). */
 int weir_pages_each(struct weir_pages *pages, const char *db, bool values, weir_pages_visit *visit,
 		    void *arg, uint64_t *faults);
+/* Whether the last check could read the whole list of free pages. */
+bool weir_pages_free_known(const struct weir_pages *pages);
 /* Visit the entries of all leaf pages that nothing points to and that are not known to be free.
  * After weir_pages_check(). They may be old. */
 int weir_pages_orphans(struct weir_pages *pages, weir_pages_visit *visit, void *arg);

@@ -85,8 +85,16 @@ static int check_free(struct weir_pages *pages)
 				       .visit = visit_free,
 				       .arg = pages};
 	uint64_t before = pages->faults;
+	int ret = finish(&walk, &pages->root.free, before,
+			 weir_pages_walk(&walk, &pages->root.free));
 
-	return finish(&walk, &pages->root.free, before, weir_pages_walk(&walk, &pages->root.free));
+	pages->free_known = !ret && pages->faults == before;
+	return ret;
+}
+
+bool weir_pages_free_known(const struct weir_pages *pages)
+{
+	return pages->free_known;
 }
 
 static int check_databases(struct weir_pages *pages)
@@ -125,6 +133,7 @@ uint64_t weir_pages_check(struct weir_pages *pages, weir_pages_report *report, v
 	int ret;
 
 	pages->faults = 0;
+	pages->free_known = false;
 	pages->report = report;
 	pages->arg = arg;
 	check_roots(pages);

@@ -40,6 +40,7 @@ struct weir_pages {
 	/* Of the last check: a bit for each page that is free or has an owner. */
 	uint8_t *owned;
 	uint64_t owned_pages;
+	bool free_known; /* which pages are free, too */
 	uint64_t faults;
 	weir_pages_report *report;
 	void *arg;

@@ -85,8 +85,7 @@ static int plan_partition(struct plan *plan, uint32_t id)
 	return ret == -ENOENT || ret == -EBADMSG ? 0 : ret;
 }
 
-static int make(struct plan *plan, struct weir_store_block **blocks, size_t *count,
-		uint64_t *damaged)
+static int read_indexes(struct plan *plan)
 {
 	uint32_t *ids = NULL;
 	unsigned partitions = 0;
@@ -97,15 +96,38 @@ static int make(struct plan *plan, struct weir_store_block **blocks, size_t *cou
 	for (unsigned i = 0; i < partitions && !ret; i++)
 		ret = plan_partition(plan, ids[i]);
 	free(ids);
-	if (ret) {
+	return ret;
+}
+
+static int make(struct plan *plan, struct weir_store_block **blocks, size_t *count,
+		uint64_t *damaged)
+{
+	struct weir_replaced *replaced = plan->store->replaced;
+	struct weir_replaced_plan *mark = weir_replaced_begin_plan(replaced);
+	int ret = mark ? read_indexes(plan) : -ENOMEM;
+
+	if (ret || !plan->count) {
+		weir_replaced_end_plan(replaced, mark);
 		free(plan->blocks);
-		return ret;
+		plan->blocks = NULL;
+	} else {
+		weir_replaced_name_plan(replaced, mark, plan->blocks);
 	}
+	if (ret)
+		return ret;
 	*blocks = plan->blocks;
 	*count = plan->count;
 	if (damaged)
 		*damaged += plan->damaged;
 	return 0;
+}
+
+void weir_store_plan_free(struct weir_store *store, struct weir_store_block *blocks)
+{
+	if (blocks)
+		weir_replaced_end_plan(store->replaced,
+				       weir_replaced_find_plan(store->replaced, blocks));
+	free(blocks);
 }
 
 int weir_store_plan(struct weir_store *store, uint64_t from_ns, uint64_t to_ns,

@@ -61,7 +61,7 @@ int weir_store_scan(struct weir_store *store, uint64_t from_ns, uint64_t to_ns, 
 
 	if (!ret) {
 		ret = run(store, blocks, count, backward, &scan);
-		free(blocks);
+		weir_store_plan_free(store, blocks);
 	}
 	if (damaged)
 		*damaged = scan.damaged;
@@ -78,7 +78,7 @@ int weir_store_scan_after(struct weir_store *store, uint64_t after, weir_store_v
 
 	if (!ret) {
 		ret = run(store, blocks, count, false, &scan);
-		free(blocks);
+		weir_store_plan_free(store, blocks);
 	}
 	return ret;
 }

@@ -93,8 +93,12 @@ int weir_state_open(struct weir_store *store)
 
 	if (!path)
 		return -ENOMEM;
-	if (!store->options.read_only && access(path, F_OK))
-		ret = weir_folder_create(store, "state", fill);
+	if (!store->options.read_only && access(path, F_OK)) {
+		/* First of all the store's own folder: what is in it cannot outlive it. */
+		ret = weir_folder_sync_parent(store->dir);
+		if (!ret)
+			ret = weir_folder_create(store, "state", fill);
+	}
 	if (!ret)
 		ret = weir_lmdb_open(path, &options, &store->state);
 	if (!ret)

@@ -65,10 +65,25 @@ static int lock(struct weir_store *store)
 	return ret;
 }
 
+/* Records of elsewhere must not come into the ledger of what this machine has seen. */
+static bool is_foreign(const struct weir_store *store)
+{
+	char *path = weir_folder_path(store->dir, WEIR_STORE_IMPORTS);
+	bool foreign = path && access(path, F_OK) == 0 && !store->options.imported;
+
+	free(path);
+	if (foreign)
+		weir_log_error("%s: holds records imported from elsewhere (see its file \"%s\"); a node "
+			       "does not write there", store->dir, WEIR_STORE_IMPORTS);
+	return foreign;
+}
+
 static int open_for_writing(struct weir_store *store)
 {
 	int ret;
 
+	if (is_foreign(store))
+		return -EPERM;
 	if (mkdir(store->dir, 0700) && errno != EEXIST) {
 		ret = -errno;
 		weir_log_error("%s: cannot be created: %s", store->dir, strerror(errno));
@@ -96,7 +111,9 @@ int weir_store_open(const char *dir, const struct weir_store_options *options,
 	pthread_mutex_init(&new->changes, NULL);
 	pthread_cond_init(&new->released, NULL);
 	new->dir = strdup(dir);
-	ret = new->dir ? 0 : -ENOMEM;
+	ret = new->dir ? weir_replaced_new(&new->replaced) : -ENOMEM;
+	if (!ret && !options->read_only)
+		ret = weir_store_merge_new(&new->merge);
 	if (!ret && !options->read_only)
 		ret = open_for_writing(new);
 	if (!ret)
@@ -122,6 +139,8 @@ void weir_store_close(struct weir_store *store)
 	weir_partition_unload(store);
 	weir_lmdb_close(store->rollups);
 	weir_lmdb_close(store->state);
+	weir_store_merge_free(store->merge);
+	weir_replaced_free(store->replaced);
 	weir_block_writer_free(store->block_writer);
 	if (store->lock_fd >= 0)
 		close(store->lock_fd);

@@ -31,8 +31,12 @@ enum {
 	WEIR_STORE_ID_BYTES = 16,
 };
 
+/* A file that tells a store of records from elsewhere from one of this machine's: daemon/exchange/import.h. */
+#define WEIR_STORE_IMPORTS "imports"
+
 struct weir_store_options {
 	bool read_only; /* do not lock, do not create */
+	bool imported; /* to write where WEIR_STORE_IMPORTS is; nobody else may */
 	uint64_t max_bytes; /* address space of one partition; 0: 1 TiB, it is sparse */
 	uint64_t min_free_bytes; /* weir_store_commit() refuses with -ENOSPC below that free space */
 };
@@ -123,6 +127,19 @@ uint64_t weir_store_next_block(const struct weir_store_txn *txn);
 /* Durable when it returns 0. Frees @txn in any case. */
 int weir_store_commit(struct weir_store_txn *txn);
 void weir_store_abort(struct weir_store_txn *txn);
+
+/**
+ * weir_store_merge - rewrite adjacent small blocks that a segment covers as one larger block.
+ *
+ * By the writer, between its own transactions; bounded: it takes no longer than
+ * storing a full block. The merged block has the highest of the numbers it replaces. Sums and positions
+ * stay as they are, and plans made before go on to see what they name (docs/store.md).
+ * Returns 1: there may be more to do; 0: not now; or a negative errno, with nothing changed.
+ */
+int weir_store_merge(struct weir_store *store, uint64_t now_ns);
+/* Between these no block is merged: for who compares numbers of blocks read at two moments. */
+void weir_store_merge_pause(struct weir_store *store);
+void weir_store_merge_resume(struct weir_store *store);
 
 /* Segment @seq, malloc'ed into *@body. -ENOENT: not written yet, or dropped. */
 int weir_store_get_segment(struct weir_store *store, uint64_t seq, void **body, size_t *body_bytes);

@@ -55,8 +55,10 @@ static int add(struct weir_survey *survey, const char *name, enum weir_survey_ki
 	file = weir_folder_path(part->path, "data.mdb");
 	if (!file)
 		return -ENOMEM;
-	if (!stat(file, &status))
+	if (!stat(file, &status)) {
 		part->disk_bytes = (uint64_t)status.st_blocks * 512;
+		part->file_bytes = (uint64_t)status.st_size;
+	}
 	free(file);
 	return 0;
 }
@@ -164,5 +166,37 @@ int weir_survey_writer(const char *dir, int *pid)
 			*pid = -1; /* there is one, unknown */
 	}
 	close(fd);
+	return ret;
+}
+
+int weir_survey_lock(const char *dir, int *fd)
+{
+	char *path = weir_folder_path(dir, "lock"), text[16] = "";
+	int ret = 0;
+
+	if (!path)
+		return -ENOMEM;
+	*fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (*fd < 0)
+		ret = -errno;
+	else if (flock(*fd, LOCK_EX | LOCK_NB))
+		ret = errno == EWOULDBLOCK ? -EBUSY : -errno;
+	if (ret == -EBUSY) {
+		if (pread(*fd, text, sizeof(text) - 1, 0) < 0)
+			*text = '\0';
+		weir_log_error("%s: another process is writing to this store%s%s; stop it first",
+			       dir, *text ? ", pid " : "", text);
+	} else if (ret) {
+		weir_log_error("%s: %s", path, strerror(-ret));
+	} else {
+		int length = snprintf(text, sizeof(text), "%d", (int)getpid());
+
+		/* For the message above only. */
+		if (ftruncate(*fd, 0) || pwrite(*fd, text, (size_t)length, 0) != length)
+			weir_log_debug("%s: could not note the pid", path);
+	}
+	if (ret && *fd >= 0)
+		close(*fd);
+	free(path);
 	return ret;
 }

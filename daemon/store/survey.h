@@ -37,6 +37,7 @@ struct weir_survey_part {
 	enum weir_survey_kind kind;
 	char *path;
 	uint64_t disk_bytes; /* that the file takes on the disk */
+	uint64_t file_bytes; /* its size */
 };
 
 struct weir_survey {
@@ -52,6 +53,8 @@ void weir_survey_free(struct weir_survey *survey);
 int weir_survey_open(const char *path, struct weir_lmdb **lmdb);
 /* -EBADMSG: something that must be there is not. -ENOTSUP: of a later weir (logged). */
 int weir_survey_read(struct weir_lmdb_txn *txn, const char *path, struct weir_survey_meta *meta);
+/* Be the writer until *@fd is closed. -EBUSY: another process is (logged with its pid). */
+int weir_survey_lock(const char *dir, int *fd);
 /* The process that has the store open for writing, 0: none. */
 int weir_survey_writer(const char *dir, int *pid);
 

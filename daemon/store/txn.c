@@ -19,15 +19,6 @@ enum {
 	DROP_AT_ONCE = 64,
 };
 
-struct weir_store_txn {
-	struct weir_store *store;
-	struct weir_lmdb_txn lmdb;
-	struct weir_store_state state;
-	struct weir_meta_held held;
-	uint64_t bytes; /* what the commit will write, roughly */
-	bool reserved; /* may take what is kept free */
-};
-
 static int fail(struct weir_store_txn *txn, int error)
 {
 	if (!txn->lmdb.error)

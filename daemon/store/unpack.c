@@ -11,6 +11,7 @@
 #include <string.h>
 #include <zstd.h>
 
+#include "daemon/store/clones.h"
 #include "daemon/store/pack.h"
 #include "daemon/store/plane.h"
 
@@ -174,6 +175,7 @@ int weir_unpack(struct weir_unpacker *unpacker, struct weir_cursor *from, size_t
 }
 
 /* Fields of plane @index, as bytes: in place if they are bytes, else spread into @spread. */
+WEIR_CLONES
 static const uint8_t *plane_bytes(const struct weir_packed *packed, unsigned index, size_t first,
 				  size_t count, uint8_t *spread)
 {
@@ -208,6 +210,17 @@ static const uint8_t *plane_bytes(const struct weir_packed *packed, unsigned ind
 	return spread;
 }
 
+WEIR_CLONES
+static void add_plane(const uint8_t *bytes, size_t count, unsigned shift, uint64_t *numbers)
+{
+	if (!shift)
+		for (size_t i = 0; i < count; i++)
+			numbers[i] = bytes[i];
+	else
+		for (size_t i = 0; i < count; i++)
+			numbers[i] |= (uint64_t)bytes[i] << shift;
+}
+
 void weir_packed_read(const struct weir_packed *packed, size_t first, size_t count,
 		      uint64_t *numbers)
 {
@@ -218,32 +231,33 @@ void weir_packed_read(const struct weir_packed *packed, size_t first, size_t cou
 	for (unsigned p = 0; p < packed->planes; p++) {
 		const uint8_t *bytes = plane_bytes(packed, p, first, count, spread);
 
-		if (!p)
-			for (size_t i = 0; i < count; i++)
-				numbers[i] = bytes[i];
-		else
-			for (size_t i = 0; i < count; i++)
-				numbers[i] |= (uint64_t)bytes[i] << (8 * p);
+		add_plane(bytes, count, 8 * p, numbers);
 	}
+}
+
+WEIR_CLONES
+static void join_planes(const uint8_t *low, const uint8_t *high, size_t count, uint16_t *numbers)
+{
+	if (!high)
+		for (size_t i = 0; i < count; i++)
+			numbers[i] = low[i];
+	else
+		for (size_t i = 0; i < count; i++)
+			numbers[i] = (uint16_t)(low[i] | high[i] << 8);
 }
 
 void weir_packed_read16(const struct weir_packed *packed, size_t first, size_t count,
 			uint16_t *numbers)
 {
 	uint8_t spread[2][WEIR_PACK_CHUNK + 8];
-	const uint8_t *low, *high;
+	const uint8_t *low, *high = NULL;
 
 	if (!packed->planes) {
 		memset(numbers, 0, count * sizeof(*numbers));
 		return;
 	}
 	low = plane_bytes(packed, 0, first, count, spread[0]);
-	if (packed->planes == 1) {
-		for (size_t i = 0; i < count; i++)
-			numbers[i] = low[i];
-		return;
-	}
-	high = plane_bytes(packed, 1, first, count, spread[1]);
-	for (size_t i = 0; i < count; i++)
-		numbers[i] = (uint16_t)(low[i] | high[i] << 8);
+	if (packed->planes > 1)
+		high = plane_bytes(packed, 1, first, count, spread[1]);
+	join_planes(low, high, count, numbers);
 }

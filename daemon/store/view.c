@@ -63,26 +63,54 @@ static int note_damage(struct weir_store_view *view, int ret)
 	return ret;
 }
 
-/* A block that the index no longer has was removed; one that it has must be there. */
-static int find(struct weir_store_view *view, struct weir_lmdb_value *value)
+/* -ESTALE: the index does not have the block as it was planned. If it does, it must be there. */
+static int find_planned(struct weir_store_view *view)
 {
-	int ret = weir_lmdb_get_number(&view->txn, WEIR_DB_BLOCKS, view->block.number, value);
+	struct weir_lmdb_value value;
+	struct weir_meta_times times;
+	int ret = weir_lmdb_get_number(&view->txn, WEIR_DB_TIMES, view->block.number, &value);
 
-	if (ret != -ENOENT)
-		return ret;
-	ret = weir_lmdb_get_number(&view->txn, WEIR_DB_TIMES, view->block.number, value);
-	return ret == -ENOENT ? -ESTALE : -EBADMSG;
+	if (ret)
+		return ret == -ENOENT ? -ESTALE : ret;
+	weir_meta_decode(value.data, value.bytes, &times, sizeof(times));
+	return times.records == view->block.records ? 0 : -ESTALE;
+}
+
+static int open_stored(struct weir_store_view *view)
+{
+	struct weir_lmdb_value value;
+	int ret = weir_lmdb_get_number(&view->txn, WEIR_DB_BLOCKS, view->block.number, &value);
+
+	if (!ret)
+		ret = weir_block_open(view->reader, view->block.number, value.data, value.bytes);
+	if (ret == -ENOENT || (!ret && weir_block_count(view->reader) != view->block.records))
+		ret = -EBADMSG;
+	return ret;
+}
+
+/* As it was before it was merged into another, if the plan is that old. */
+static int open_replaced(struct weir_store_view *view)
+{
+	const void *block;
+	size_t bytes;
+	int ret;
+
+	if (!weir_replaced_find(view->store->replaced, view->block.number, view->block.records,
+				&block, &bytes))
+		return -ESTALE;
+	ret = weir_block_open(view->reader, view->block.number, block, bytes);
+	return ret == -ENOTSUP ? ret : ret ? -EBADMSG : 0;
 }
 
 static int open_block(struct weir_store_view *view)
 {
-	struct weir_lmdb_value value;
-	int ret = find(view, &value);
+	int ret = find_planned(view);
 
 	if (!ret)
-		ret = weir_block_open(view->reader, view->block.number, value.data, value.bytes);
-	if (!ret && weir_block_count(view->reader) != view->block.records)
-		ret = -EBADMSG;
+		ret = open_stored(view);
+	else if (ret == -ESTALE)
+		ret = open_replaced(view);
+
 	return note_damage(view, ret);
 }
 

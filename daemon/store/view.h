@@ -22,7 +22,7 @@ struct weir_store_block {
 
 /**
  * weir_store_plan - all blocks that may hold a flow alive in [@from_ns, @to_ns), as of now.
- * Oldest first, *@blocks malloc'ed (NULL when there are none). Damaged partitions are named in the log
+ * Oldest first, *@blocks for weir_store_plan_free() (NULL when there are none). Damaged partitions are named in the log
  * and added to *@damaged (may be NULL), and the rest is planned.
  */
 int weir_store_plan(struct weir_store *store, uint64_t from_ns, uint64_t to_ns,
@@ -30,6 +30,10 @@ int weir_store_plan(struct weir_store *store, uint64_t from_ns, uint64_t to_ns,
 /* The same for all blocks numbered above @after, regardless of time. */
 int weir_store_plan_after(struct weir_store *store, uint64_t after,
 			  struct weir_store_block **blocks, size_t *count, uint64_t *damaged);
+
+/* Plans are freed by this and nothing else: as long as one is there, blocks of it that are merged
+ * into others can be opened as they were (replaced.h). @blocks may be NULL. */
+void weir_store_plan_free(struct weir_store *store, struct weir_store_block *blocks);
 
 /* One block opened for reading. An object for one thread, which is used for block after block. */
 struct weir_store_view;
@@ -42,7 +46,8 @@ void weir_store_view_free(struct weir_store_view *view);
  * Holds a read transaction until weir_store_view_close(), which must come from the
  * same thread: never wait for a client or take long between the two, and call nothing
  * else of the store. -EBADMSG: damaged (logged; count it). -ENOTSUP: of a later weir (logged; the
- * same). -ESTALE: retention removed it meanwhile.
+ * same). -ESTALE: retention removed it meanwhile; or, if another process has the store open for
+ * writing, that one merged it into another.
  */
 int weir_store_view_open(struct weir_store_view *view, const struct weir_store_block *block);
 void weir_store_view_close(struct weir_store_view *view);

@@ -11,6 +11,11 @@ $(BUILD)/san/libbench.a: $(BUILD)/san/tests/bench/flowgen.o
 	@rm -f $@
 	$(AR) rcs $@ $^
 
+# Flows as a store, a file, or messages: for bench-query, and for tests beside other tools.
+$(BUILD)/bench/flows: $(BUILD)/obj/tests/bench/flows.o $(BUILD)/lib/libbench.a $(BUILD)/lib/libweir.a
+	@mkdir -p $(@D)
+	$(CC) $(WEIR_CFLAGS) -o $@ $^ $(WEIR_LIBS)
+
 # Bytes a flow by column, and what making and reading a block costs.
 $(BUILD)/bench/block: $(BUILD)/obj/tests/bench/block.o $(BUILD)/lib/libbench.a $(BUILD)/lib/libweir.a
 	@mkdir -p $(@D)
@@ -20,3 +25,14 @@ bench-block: $(BUILD)/bench/block
 	$(BUILD)/bench/block
 
 .PHONY: bench-block
+
+$(BUILD)/bench/query: $(BUILD)/obj/tests/bench/query.o $(BUILD)/lib/libweir.a
+	@mkdir -p $(@D)
+	$(CC) $(WEIR_CFLAGS) -o $@ $^ $(WEIR_LIBS)
+
+# RECORDS="10000000 100000000" REPEAT=5 make bench-query; 100 M take 30 GB in the cache.
+bench-query: $(BUILD)/bench/flows $(BUILD)/bench/query
+	tests/setup bench
+	tests/bench/bench-query
+
+.PHONY: bench-query

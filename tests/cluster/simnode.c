@@ -70,8 +70,10 @@ int main(int argc, char **argv)
 	    simkernel_open(argv[2], strtoull(argv[3], NULL, 10), strtoull(argv[4], NULL, 10)))
 		return 2;
 	options.min_free_bytes = node.config.min_free_bytes;
-	if (weir_store_open(node.config.state, &options, &node.store))
+	if (weir_store_open(node.config.state, &options, &node.store)) {
+		weir_config_free(&node.config);
 		return 1;
+	}
 	result = serve(&node, argv[1]);
 	weir_store_close(node.store);
 	weir_config_free(&node.config);

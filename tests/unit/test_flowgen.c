@@ -69,14 +69,14 @@ START_TEST(flows_are_possible)
 		const struct weir_flow *f = &flows[i];
 
 		ipv6 += f->ip_version == 6;
-		ck_assert_uint_gt(f->packets, 0);
-		ck_assert_uint_ge(f->bytes, f->packets * 28);
-		ck_assert_uint_le(f->start_ns, f->end_ns);
-		ck_assert_uint_le(f->second_ns, f->end_ns);
-		ck_assert_uint_le(f->payload_ns, f->end_ns);
-		ck_assert_int_eq(f->second_ns != 0, f->packets > 1);
-		if (_i) /* 1000000 is a multiple of 64 */
-			ck_assert_uint_eq((f->start_ns | f->end_ns | f->second_ns | f->payload_ns) % 64, 0);
+		if (!f->packets || f->bytes < f->packets * 28)
+			ck_abort_msg("flow %zu has an impossible size", i);
+		if (f->start_ns > f->end_ns || f->second_ns > f->end_ns || f->payload_ns > f->end_ns ||
+		    (f->second_ns != 0) != (f->packets > 1))
+			ck_abort_msg("flow %zu has impossible times", i);
+		/* 1000000 is a multiple of 64 */
+		if (_i && (f->start_ns | f->end_ns | f->second_ns | f->payload_ns) % 64)
+			ck_abort_msg("flow %zu has times of less than a millisecond", i);
 	}
 	ck_assert_uint_gt(ipv6, COUNT / 10);
 	ck_assert_uint_lt(ipv6, COUNT / 7);

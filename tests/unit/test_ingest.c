@@ -333,6 +333,33 @@ START_TEST(test_stream)
 END_TEST
 
 /* A message lost on the way is fetched again, a repeated one passed over. */
+/* A block each time, and later a few for all of them: merged in idle moments. */
+START_TEST(test_quiet)
+{
+	enum { BLOCKS = 100 };
+	struct weir_node *node = start_node();
+	struct weir_store_figures figures;
+	struct weir_store_state state;
+
+	for (uint64_t seq = 1; seq <= BLOCKS; seq++) {
+		fake->sealed = seq;
+		wait_acked(seq);
+	}
+	ck_assert_int_eq(weir_store_state(node->store, &state), 0);
+	ck_assert_uint_eq(state.last_block, BLOCKS);
+	for (unsigned i = 0; i < 20000; i++) {
+		ck_assert_int_eq(weir_store_figures(node->store, &figures), 0);
+		if (figures.blocks <= BLOCKS / 5)
+			break;
+		usleep(1000);
+	}
+	ck_assert_uint_le(figures.blocks, BLOCKS / 5);
+	ck_assert_uint_eq(figures.records, BLOCKS * RECORDS);
+	stop_node(node);
+	check_store(BLOCKS, false);
+}
+END_TEST
+
 START_TEST(test_gap_and_repetition)
 {
 	struct weir_node *node = start_node();
@@ -515,6 +542,7 @@ int main(void)
 	tcase_add_checked_fixture(tests, setup, teardown);
 	tcase_set_timeout(tests, 120);
 	tcase_add_test(tests, test_stream);
+	tcase_add_test(tests, test_quiet);
 	tcase_add_test(tests, test_gap_and_repetition);
 	tcase_add_test(tests, test_end_and_new_instance);
 	tcase_add_test(tests, test_instance_ends_unseen);

@@ -213,6 +213,13 @@ START_TEST(named)
 					  "interface eth0",
 					  "in iface \"eth0\"",
 					  "in if = eth0",
+					  "in if != 0",
+					  "in if >= 3",
+					  "in if lt 4",
+					  "in if != wan0",
+					  "if != eth0",
+					  "out if ne eth*",
+					  "in if == \"eth0\"",
 					  "not if nothing*",
 					  "node router-1",
 					  "node ROUTER-1",
@@ -243,6 +250,9 @@ START_TEST(named)
 					 "ether src 52:54:00:00:00:0a",
 					 "src and dst mac 52:54:00:12:34:56",
 					 "in if wan*",
+					 "in if != eth0",
+					 "out if != wan*",
+					 "in if > 3",
 					 "out if eth0",
 					 "if eth0.100",
 					 "if nothing*",
@@ -483,6 +493,7 @@ START_TEST(mistakes)
 	refuses("in if and tcp", 6, "expected an interface's name or index, not \"and\"");
 	refuses("if interface12345678", 3, "a name has at most 15 characters here");
 	refuses("if 5-3", 3, "the range \"5-3\" is upside down");
+	refuses("in if > eth0", 8, "expected an interface's index, not \"eth0\"");
 	refuses("if 4294967296", 3, "expected an interface's name or index, not \"4294967296\"");
 	refuses("node", 4, "the filter ends where a node's name should follow");
 	refuses("node or tcp", 5, "expected a node's name, not \"or\"");

@@ -21,9 +21,9 @@
 
 static char manual[65536];
 
-static void read_manual(void)
+static void read_file(const char *path)
 {
-	FILE *file = fopen("docs/weir-filter.7.scd", "r");
+	FILE *file = fopen(path, "r");
 	size_t bytes;
 
 	ck_assert_msg(file != NULL, "run from the top of the tree");
@@ -32,6 +32,11 @@ static void read_manual(void)
 	ck_assert_uint_lt(bytes, sizeof(manual) - 1);
 	manual[bytes] = '\0';
 	fclose(file);
+}
+
+static void read_manual(void)
+{
+	read_file("docs/weir-filter.7.scd");
 }
 
 static void take_filter(const char *text)
@@ -189,6 +194,67 @@ START_TEST(nothing_is_missing)
 }
 END_TEST
 
+/* The value of a variable of the completion script. */
+static char *completion_list(const char *name)
+{
+	char start[64], *at, *copy;
+
+	snprintf(start, sizeof(start), "local %s=\"", name);
+	at = strstr(manual, start);
+	ck_assert_msg(at != NULL, "%s", name);
+	at += strlen(start);
+	copy = strndup(at, strcspn(at, "\""));
+	return copy;
+}
+
+/* Taken, or refused because something has to follow: a word of the language, then. */
+static void expect_known(const char *word)
+{
+	struct weir_filter *filter = NULL;
+	char error[256];
+	size_t at = 0;
+
+	if (!strcmp(word, "and") || !strcmp(word, "or"))
+		return;
+	if (weir_filter_parse(word, &filter, error, sizeof(error), &at))
+		ck_assert_msg(!strncmp(error, "the filter ends where", 21), "%s: %s", word, error);
+	weir_filter_free(filter);
+}
+
+/* What the shell completes is known, and all fields and quantities are completed. */
+START_TEST(completion)
+{
+	char *words, *rest, *word, *all;
+	struct weir_fields fields;
+	const struct weir_field *field;
+	const struct weir_quantity *quantity;
+
+	read_file("daemon/cli/weir.bash-completion");
+	rest = words = completion_list("words");
+	while ((word = strsep(&rest, " \t\n"))) {
+		if (*word)
+			expect_known(word);
+	}
+	free(words);
+	rest = words = completion_list("fields");
+	all = strdup(words);
+	while ((word = strsep(&rest, " \t\n")))
+		ck_assert_msg(!*word || !weir_fields_parse(word, &fields, NULL), "%s", word);
+	for (unsigned i = 0; (field = weir_fields_at(i)); i++)
+		ck_assert_msg(strstr(all, field->word) != NULL, "%s", field->word);
+	free(words);
+	free(all);
+	words = completion_list("quantities"); /* of --sum */
+	for (unsigned i = 0; (quantity = weir_quantity_at(i)); i++) {
+		ck_assert_msg(!strstr(words, quantity->word) == !quantity->summable, "%s",
+			      quantity->word);
+		ck_assert_msg(!quantity->listed || strstr(manual, quantity->word), "%s",
+			      quantity->word);
+	}
+	free(words);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("manual");
@@ -198,6 +264,7 @@ int main(void)
 
 	tcase_add_test(tcase, examples);
 	tcase_add_test(tcase, nothing_is_missing);
+	tcase_add_test(tcase, completion);
 	suite_add_tcase(suite, tcase);
 	srunner_run_all(runner, CK_NORMAL);
 	failed = srunner_ntests_failed(runner);

@@ -290,7 +290,7 @@ START_TEST(test_reader)
 	ck_assert_int_eq(weir_store_view_open(view, &blocks[4]), 0);
 	weir_store_view_close(view);
 	weir_store_view_free(view);
-	free(blocks);
+	weir_store_plan_free(store, blocks);
 	check_ledger(store);
 	weir_store_close(store);
 }
@@ -324,7 +324,7 @@ static void *read_on(void *arg)
 			ck_assert(ret == 0 || ret == -ESTALE);
 			atomic_fetch_add(ret ? &readers->stale : &readers->read, 1);
 		}
-		free(blocks);
+		weir_store_plan_free(readers->store, blocks);
 	}
 	weir_store_view_free(view);
 	free(flows);

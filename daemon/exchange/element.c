@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * element.c - the information elements. Names, numbers, and types are those of IANA's registry
+ * "IPFIX Information Elements"; a member that has none there gets one under WEIR_IPFIX_ENTERPRISE.
+ */
+#include "daemon/exchange/element.h"
+
+#include <stddef.h>
+
+#include "daemon/exchange/ipfix.h"
+
+#define MEMBER(m)    offsetof(struct weir_flow, m), sizeof(((struct weir_flow *)0)->m)
+#define NONE	     0, 0
+#define ALL	     WEIR_IPFIX_IN_ALL
+#define V4	     (WEIR_IPFIX_IN_IPV4 | WEIR_IPFIX_IN_ICMP4)
+#define V6	     (WEIR_IPFIX_IN_IPV6 | WEIR_IPFIX_IN_ICMP6)
+#define PORTS	     (WEIR_IPFIX_IN_IPV4 | WEIR_IPFIX_IN_IPV6)
+#define TYPE_OF(b)   ((b) == 8 ? 4 : (b) == 4 ? 3 : (b)) /* unsigned64, 32, 16, 8 */
+#define IANA(id, bytes, kind, templates, ...) \
+	{0, id, bytes, WEIR_IPFIX_##kind, templates, __VA_ARGS__, 0, 0, 0, NULL, NULL}
+#define OURS(id, bytes, member, semantics, units, name, description)                        \
+	{WEIR_IPFIX_ENTERPRISE, id, bytes, WEIR_IPFIX_NUMBER, ALL, member, TYPE_OF(bytes), \
+	 semantics, units, name, description}
+
+/* Of RFC 5610's registries of semantics and units. */
+enum { DELTA_COUNTER = 3, IDENTIFIER = 4, FLAGS = 5 };
+enum { NO_UNIT = 0, PACKETS = 3, NANOSECONDS = 8 };
+
+const struct weir_ipfix_element weir_ipfix_elements[] = {
+	/* Milliseconds for those who read nothing finer, and because they do not wrap in 2036. */
+	IANA(152, 8, TIME, ALL, WEIR_IPFIX_START, WEIR_IPFIX_MS), /* flowStartMilliseconds */
+	IANA(153, 8, TIME, ALL, WEIR_IPFIX_END, WEIR_IPFIX_MS), /* flowEndMilliseconds */
+	IANA(156, 8, TIME, ALL, WEIR_IPFIX_START, WEIR_IPFIX_NTP_NS), /* flowStartNanoseconds */
+	IANA(157, 8, TIME, ALL, WEIR_IPFIX_END, WEIR_IPFIX_NTP_NS), /* flowEndNanoseconds */
+	IANA(1, 8, NUMBER, ALL, MEMBER(bytes)), /* octetDeltaCount */
+	IANA(2, 8, NUMBER, ALL, MEMBER(packets)), /* packetDeltaCount */
+	IANA(8, 4, IPV4, V4, MEMBER(src_addr)), /* sourceIPv4Address */
+	IANA(12, 4, IPV4, V4, MEMBER(dst_addr)), /* destinationIPv4Address */
+	IANA(27, 16, OCTETS, V6, MEMBER(src_addr)), /* sourceIPv6Address */
+	IANA(28, 16, OCTETS, V6, MEMBER(dst_addr)), /* destinationIPv6Address */
+	IANA(7, 2, NUMBER, PORTS, MEMBER(src_port)), /* sourceTransportPort */
+	IANA(11, 2, NUMBER, PORTS, MEMBER(dst_port)), /* destinationTransportPort */
+	IANA(32, 2, ICMP, WEIR_IPFIX_IN_ICMP4, MEMBER(dst_port)), /* icmpTypeCodeIPv4 */
+	IANA(139, 2, ICMP, WEIR_IPFIX_IN_ICMP6, MEMBER(dst_port)), /* icmpTypeCodeIPv6 */
+	IANA(4, 1, NUMBER, ALL, MEMBER(protocol)), /* protocolIdentifier */
+	IANA(60, 1, NUMBER, ALL, MEMBER(ip_version)), /* ipVersion */
+	IANA(5, 1, NUMBER, ALL, MEMBER(tos)), /* ipClassOfService */
+	IANA(52, 1, NUMBER, ALL, MEMBER(min_ttl)), /* minimumTTL */
+	IANA(6, 2, NUMBER, ALL, MEMBER(tcp_flags)), /* tcpControlBits */
+	IANA(58, 2, NUMBER, ALL, MEMBER(vlan_id)), /* vlanId */
+	IANA(10, 4, NUMBER, ALL, MEMBER(in_ifindex)), /* ingressInterface */
+	IANA(14, 4, NUMBER, ALL, MEMBER(out_ifindex)), /* egressInterface */
+	IANA(56, 6, OCTETS, ALL, MEMBER(src_mac)), /* sourceMacAddress */
+	IANA(80, 6, OCTETS, ALL, MEMBER(dst_mac)), /* destinationMacAddress */
+	IANA(136, 1, NUMBER, ALL, MEMBER(end_reason)), /* flowEndReason */
+	IANA(61, 1, DIRECTION, ALL, MEMBER(observed)), /* flowDirection */
+	/* What IANA has no element for. */
+	OURS(1, 1, MEMBER(observed), IDENTIFIER, NO_UNIT, "weirObservedAt",
+	     "where the flow was seen first: 1 forwarded, 2 to this host, 3 from this host"),
+	OURS(2, 8, MEMBER(second_ns), IDENTIFIER, NANOSECONDS, "weirSecondPacketTime",
+	     "time of the second packet, nanoseconds since 1970 UTC, 0: there was none"),
+	OURS(3, 8, MEMBER(payload_ns), IDENTIFIER, NANOSECONDS, "weirFirstPayloadTime",
+	     "time of the first TCP payload, nanoseconds since 1970 UTC, 0: there was none"),
+	OURS(4, 4, MEMBER(mark), IDENTIFIER, NO_UNIT, "weirPacketMark",
+	     "the kernel's mark on the first packet"),
+	OURS(5, 4, MEMBER(fragments), DELTA_COUNTER, PACKETS, "weirFragmentDeltaCount",
+	     "packets that were fragments"),
+	OURS(6, 4, MEMBER(retransmitted), DELTA_COUNTER, PACKETS, "weirRetransmittedDeltaCount",
+	     "TCP segments wholly below the highest seen"),
+	OURS(7, 4, MEMBER(out_of_order), DELTA_COUNTER, PACKETS, "weirOutOfOrderDeltaCount",
+	     "TCP segments beyond the next expected"),
+	OURS(8, 2, MEMBER(flags), FLAGS, NO_UNIT, "weirFlowFlags",
+	     "1 fragments, 2 later fragments without ports, 4 out of IPsec, 8 super-packets"),
+	/* Read only: what others write instead. */
+	IANA(85, 0, SPARE, 0, MEMBER(bytes)), /* octetTotalCount */
+	IANA(86, 0, SPARE, 0, MEMBER(packets)), /* packetTotalCount */
+	IANA(22, 0, TIME, 0, WEIR_IPFIX_START, WEIR_IPFIX_UPTIME_MS), /* flowStartSysUpTime */
+	IANA(21, 0, TIME, 0, WEIR_IPFIX_END, WEIR_IPFIX_UPTIME_MS), /* flowEndSysUpTime */
+	IANA(150, 0, TIME, 0, WEIR_IPFIX_START, WEIR_IPFIX_S), /* flowStartSeconds */
+	IANA(151, 0, TIME, 0, WEIR_IPFIX_END, WEIR_IPFIX_S), /* flowEndSeconds */
+	IANA(154, 0, TIME, 0, WEIR_IPFIX_START, WEIR_IPFIX_NTP_US), /* flowStartMicroseconds */
+	IANA(155, 0, TIME, 0, WEIR_IPFIX_END, WEIR_IPFIX_NTP_US), /* flowEndMicroseconds */
+	IANA(158, 0, TIME, 0, WEIR_IPFIX_START, WEIR_IPFIX_DELTA_US), /* flowStartDeltaMicroseconds */
+	IANA(159, 0, TIME, 0, WEIR_IPFIX_END, WEIR_IPFIX_DELTA_US), /* flowEndDeltaMicroseconds */
+	IANA(176, 0, ICMP_TYPE, 0, MEMBER(dst_port)), /* icmpTypeIPv4 */
+	IANA(177, 0, ICMP_CODE, 0, MEMBER(dst_port)), /* icmpCodeIPv4 */
+	IANA(178, 0, ICMP_TYPE, 0, MEMBER(dst_port)), /* icmpTypeIPv6 */
+	IANA(179, 0, ICMP_CODE, 0, MEMBER(dst_port)), /* icmpCodeIPv6 */
+	IANA(195, 0, DSCP, 0, MEMBER(tos)), /* ipDiffServCodePoint */
+	IANA(192, 0, SPARE, 0, MEMBER(min_ttl)), /* ipTTL */
+	IANA(243, 0, SPARE, 0, MEMBER(vlan_id)), /* dot1qVlanId */
+	IANA(160, 0, BOOT, 0, NONE), /* systemInitTimeMilliseconds */
+	IANA(300, 0, NAME, 0, NONE), /* observationDomainName */
+	{0},
+};
+
+const struct weir_ipfix_element *weir_ipfix_element_find(uint32_t enterprise, uint16_t id)
+{
+	const struct weir_ipfix_element *element = weir_ipfix_elements;
+
+	/* Once a field of a template, so a search is fast enough. */
+	for (; element->id; element++)
+		if (element->id == id && element->enterprise == enterprise)
+			return element;
+	return NULL;
+}

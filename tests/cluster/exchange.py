@@ -1,0 +1,286 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0
+# timeout: 240
+"""Flows go out as IPFIX and come in again: from a node and a cluster, past kill -9, to and from other tools.
+
+A reader of its own, in this file, checks what weir writes; libfixbuf's ipfixDump and nfcapd with nfdump
+read it too.
+"""
+
+import collections
+import ipaddress
+import json
+import os
+import random
+import re
+import shutil
+import signal
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+
+sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)) + "/lib")
+from cluster import BUILD, SRC, WEIR, Cluster, free_port, say, skip, wait_for  # noqa: E402
+
+FLOWS = f"{BUILD}/bench/flows"
+FORWARD_IPV4, FORWARD_IPV6, ICMP4, ICMP6 = 256, 257, 258, 259
+COUNT = 100000
+PROTOCOLS = {"icmp": 1, "tcp": 6, "udp": 17, "gre": 47, "esp": 50, "icmp6": 58, "ipv6-icmp": 58, "sctp": 132}
+
+for program in (FLOWS, "nfcapd", "nfdump", "ipfixDump"):
+    if not shutil.which(program):
+        skip(f"{program} is not there")
+folder = tempfile.mkdtemp(prefix="weir-exchange-")
+
+
+def run(*command, code=0):
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == code, f"{command}: {done.returncode}, not {code}\n{done.stdout}{done.stderr}"
+    return done.stdout + done.stderr
+
+
+def messages(data):
+    at = 0
+    while at < len(data):
+        version, length = struct.unpack_from(">HH", data, at)
+        assert version == 10 and 16 <= length <= len(data) - at, f"no message at {at}"
+        yield data[at:at + length]
+        at += length
+
+
+class File:
+    """Records of a file as bytes, by template, and what each template's fields are."""
+
+    def __init__(self, path):
+        with open(path, "rb") as f:
+            data = f.read()
+        self.templates, self.records, self.domains = {}, [], collections.Counter()
+        for message in messages(data):
+            domain = struct.unpack_from(">I", message, 12)[0]
+            at = 16
+            while at < len(message):
+                number, length = struct.unpack_from(">HH", message, at)
+                self.take_set(domain, number, message[at + 4:at + length])
+                at += length
+
+    def take_set(self, domain, number, body):
+        if number == 2:
+            at = 0
+            while at < len(body):
+                number, count = struct.unpack_from(">HH", body, at)
+                at += 4
+                fields = []
+                for _ in range(count):
+                    element, length = struct.unpack_from(">HH", body, at)
+                    at += 4
+                    enterprise = 0
+                    if element & 0x8000:
+                        enterprise = struct.unpack_from(">I", body, at)[0]
+                        at += 4
+                    fields.append(((enterprise, element & 0x7fff), length))
+                self.templates[number] = fields
+        elif number in (FORWARD_IPV4, FORWARD_IPV6, ICMP4, ICMP6):
+            size = sum(length for _, length in self.templates[number])
+            assert len(body) % size == 0
+            for at in range(0, len(body), size):
+                self.records.append((number, body[at:at + size]))
+                self.domains[domain] += 1
+
+    def fields(self, record):
+        number, data = record
+        found, at = {}, 0
+        for name, length in self.templates[number]:
+            found[name] = data[at:at + length]
+            at += length
+        return found
+
+
+def flow_of(fields):
+    """What every tool shows of a flow: addresses, ports, protocol, packets, bytes, times in ms, ..."""
+    def number(element):
+        return int.from_bytes(fields.get((0, element), b""), "big")
+    address = (8, 12) if (0, 8) in fields else (27, 28)
+    protocol = number(4)
+    port = number(11) or number(32) or number(139)
+    return (str(ipaddress.ip_address(fields[0, address[0]])), str(ipaddress.ip_address(fields[0, address[1]])),
+            number(7), port, protocol, number(2), number(1), number(152), number(153), number(6),
+            number(10), number(14), number(5), number(58))
+
+
+def same(name, got, wanted):
+    got, wanted = collections.Counter(got), collections.Counter(wanted)
+    if got != wanted:
+        raise AssertionError(f"{name}: {sum((got - wanted).values())} too many, such as "
+                             f"{list((got - wanted).elements())[:2]}; {sum((wanted - got).values())} missing, "
+                             f"such as {list((wanted - got).elements())[:2]}")
+    say(f"{name}: {sum(got.values())} flows, the same")
+
+
+def from_a_cluster():
+    cluster = Cluster(nodes=2, batches=100, rate=3000)
+    cluster.start()
+    wait_for("everything at the master", 60, cluster.settled)
+    node = ["--node", "--socket", f"{cluster.folder}/n1.sock"]
+    run(WEIR, "export", f"{folder}/n1.ipfix", *node)
+    run(WEIR, "export", f"{folder}/both.ipfix", "--master", "--socket", cluster.socket)
+    run(WEIR, "export", f"{folder}/few.ipfix", *node, "dst port 443")
+    shown = [json.loads(line) for line in
+             subprocess.run([WEIR, "flows", *node, "--limit", "0", "--output", "jsonl"],
+                            capture_output=True, check=True).stdout.splitlines()]
+    one, both = File(f"{folder}/n1.ipfix"), File(f"{folder}/both.ipfix")
+    flows = [flow_of(one.fields(r)) for r in one.records]
+    assert len(flows) == len(shown) == 10000, (len(flows), len(shown))
+    same("export of a node beside weir flows", [f[:7] for f in flows],
+         [(s["src"], s["dst"], s.get("sport", 0), s.get("dport", s.get("icmp_type", 0) * 256 + s.get("icmp_code", 0)),
+           PROTOCOLS.get(s["proto"]) or int(s["proto"]), s["packets"], s["bytes"]) for s in shown])
+    assert sorted(both.domains.values()) == [10000, 10000], both.domains
+    few = File(f"{folder}/few.ipfix")
+    same("export with a filter", few.records, [r for r, f in zip(one.records, flows) if f[3] == 443])
+
+    said = run(WEIR, "import", f"{folder}/few.ipfix", "--into", f"{cluster.folder}/n1", code=1)
+    assert "never mixed" in said, said
+    run(WEIR, "import", f"{folder}/n1.ipfix", "--into", f"{folder}/n1")
+    run(WEIR, "export", f"{folder}/n1.again", "--state", f"{folder}/n1")
+    same("import and export", File(f"{folder}/n1.again").records, one.records)
+    # A node that is told to write there does not.
+    cluster.nodes[0].stop()
+    os.rename(f"{cluster.folder}/n1", f"{cluster.folder}/n1.own")
+    shutil.copytree(f"{folder}/n1", f"{cluster.folder}/n1")
+    cluster.nodes[0].start()
+    assert cluster.nodes[0].process.wait(timeout=20) == 1
+    assert cluster.nodes[0].lines("imported from elsewhere")
+    cluster.nodes[0].process = None
+    shutil.rmtree(f"{cluster.folder}/n1")
+    os.rename(f"{cluster.folder}/n1.own", f"{cluster.folder}/n1")
+    cluster.nodes[0].start()
+    cluster.finish()
+
+
+def the_same_after_kills(path):
+    seed = int(os.environ.get("SEED", random.randrange(1 << 32)))
+    dice = random.Random(seed)
+    into, kills, said = f"{folder}/killed", 0, ""
+    say(f"SEED={seed}")
+    while kills < 200:  # later ones live longer: the file is read from its beginning each time
+        process = subprocess.Popen([WEIR, "import", path, "--into", into], stdout=subprocess.PIPE,
+                                   stderr=subprocess.STDOUT, text=True)
+        try:
+            said, _ = process.communicate(timeout=dice.uniform(0.001, 0.1 + kills * 0.02))
+            break
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGKILL)
+            process.communicate()
+            kills += 1
+    assert kills < 200 and ("imported into" in said or "imported before" in said), said
+    say(f"{kills} times kill -9; at last: {said.splitlines()[-1]}")
+    assert "imported before" in run(WEIR, "import", path, "--into", into, code=1)
+    with open(f"{into}/imports", encoding="utf-8") as f:
+        lines = [line.split("\t") for line in f]
+    assert len(lines) == 1 and lines[0][1] == "done" and lines[0][3] == str(3 * COUNT), lines
+    run(WEIR, "export", f"{folder}/killed.ipfix", "--state", into)
+    same("import past kill -9", File(f"{folder}/killed.ipfix").records, File(path).records)
+
+
+def damaged(path):
+    with open(path, "rb") as f:
+        data = bytearray(f.read())
+    wanted = File(path).records
+    middle = len(data) // 2
+    data[middle:middle + 20000] = bytes(20000)
+    with open(f"{folder}/damaged", "wb") as f:
+        f.write(data[:-1000])
+    said = run(WEIR, "import", f"{folder}/damaged", "--into", f"{folder}/of-damaged", code=3)
+    assert re.search(r"damaged, byte \d+: ", said) and "missing: " in said, said
+    run(WEIR, "export", f"{folder}/damaged.again", "--state", f"{folder}/of-damaged")
+    got = collections.Counter(File(f"{folder}/damaged.again").records)
+    assert not got - collections.Counter(wanted), "flows that nobody wrote"
+    lost = len(wanted) - sum(got.values())
+    assert 100 < lost < 1000, lost
+    say(f"a hole of 20000 bytes and an end cut off: {lost} of {len(wanted)} flows are gone, and this is said")
+
+
+def read_by_libfixbuf(path):
+    text = run("ipfixDump", "--in", path)
+    file = File(path)
+    count = int(re.search(r"File Stats: .* (\d+) Data Records", text)[1])
+    wanted = sorted(flow_of(file.fields(r))[5:7] for r in file.records)
+    found = sorted(zip((int(n) for n in re.findall(r"\bpacketDeltaCount : (\d+)", text)),
+                       (int(n) for n in re.findall(r"\boctetDeltaCount : (\d+)", text))))
+    assert found == wanted, "ipfixDump reads other counters"
+    ports = sorted(int(n) for n in re.findall(r"\bdestinationTransportPort : (\d+)", text))
+    assert ports == sorted(flow_of(file.fields(r))[3] for r in file.records if r[0] < ICMP4)
+    assert "32473" in text and "weirSecondPacketTime" in text and not re.search("(?i)out of sequence", text)
+    assert count >= len(wanted)
+    say(f"ipfixDump: {len(wanted)} flows, the same, and {count - len(wanted)} records of options")
+
+
+def nfdump_flow(j):
+    def ms(text):
+        head, _, rest = text.partition(".")
+        return int(time.mktime(time.strptime(head, "%Y-%m-%dT%H:%M:%S"))) * 1000 + int(rest)
+    flags = sum(1 << (7 - i) for i, c in enumerate(j.get("tcp_flags", "")) if c != ".")
+    if j["proto"] in (1, 58):
+        port = j["icmp_type"] * 256 + j["icmp_code"]
+    else:
+        port = j["dst_port"]
+    return (str(ipaddress.ip_address(j.get("src4_addr") or j["src6_addr"])),
+            str(ipaddress.ip_address(j.get("dst4_addr") or j["dst6_addr"])), j.get("src_port", 0), port,
+            j["proto"], j["in_packets"], j["in_bytes"], ms(j["first"]), ms(j["last"]), flags,
+            j["input_snmp"], j["output_snmp"], j["src_tos"], j["src_vlan"])
+
+
+def replayed_to_nfcapd(path):
+    store, port = f"{folder}/nfcapd", free_port()
+    os.mkdir(store)
+    with open(f"{folder}/nfcapd.log", "w", encoding="utf-8") as log:
+        collector = subprocess.Popen(["nfcapd", "-w", store, "-b", "127.0.0.1", "-p", str(port), "-t", "3600",
+                                      "-B", str(8 << 20)], stdout=log, stderr=log)
+    try:
+        def listens():
+            with open("/proc/net/udp", encoding="ascii") as f:
+                return f":{port:04X} " in f.read()
+        wait_for("nfcapd", 20, listens)
+        run(FLOWS, "replay", str(port), path)
+    finally:
+        collector.send_signal(signal.SIGTERM)
+        collector.wait(timeout=30)
+    answer = json.loads("[" + run("nfdump", "-R", store, "-q", "-o", "json") + "]")  # -q: without brackets
+    file = File(path)
+    same("what nfdump reads after a replay to nfcapd", [nfdump_flow(j) for j in answer],
+         [flow_of(file.fields(r)) for r in file.records])
+
+
+def made_by_softflowd():
+    """tests/fuzz/corpus/ipfix/softflowd: softflowd 1.1 on a capture of eleven packets."""
+    source = f"{SRC}/tests/fuzz/corpus/ipfix/softflowd"
+    run(WEIR, "import", source, "--into", f"{folder}/softflowd")
+    run(WEIR, "export", f"{folder}/softflowd.ipfix", "--state", f"{folder}/softflowd")
+    file = File(f"{folder}/softflowd.ipfix")
+    a, b = "192.0.2.1", "198.51.100.2"
+    same("a file of softflowd", [flow_of(file.fields(r))[:7] for r in file.records],
+         [(a, b, 40000, 443, 6, 3, 220), (b, a, 443, 40000, 6, 3, 1320), (a, b, 5000, 53, 17, 1, 58),
+          (b, a, 53, 5000, 17, 1, 118), (a, b, 0, 8 << 8, 1, 1, 84), (b, a, 0, 0, 1, 1, 84),
+          ("2001:db8::1", "2001:db8::2", 6000, 123, 17, 1, 96)])
+    lengths = [f[8] - f[7] for f in (flow_of(file.fields(r)) for r in file.records)]
+    assert sorted(lengths) == [0, 0, 0, 20, 20, 70, 70], lengths
+    with open(source, "rb") as f:
+        written_ms = struct.unpack(">I", f.read(8)[4:])[0] * 1000
+    assert all(0 <= written_ms - flow_of(file.fields(r))[8] < 60000 for r in file.records)
+
+
+os.environ["TZ"] = "UTC"
+time.tzset()
+try:
+    run(FLOWS, "ipfix", f"{folder}/some.ipfix", "5000")
+    run(FLOWS, "ipfix", f"{folder}/many.ipfix", str(COUNT))
+    run(FLOWS, "ipfix", f"{folder}/more.ipfix", str(3 * COUNT))
+    read_by_libfixbuf(f"{folder}/some.ipfix")
+    made_by_softflowd()
+    damaged(f"{folder}/many.ipfix")
+    replayed_to_nfcapd(f"{folder}/many.ipfix")
+    the_same_after_kills(f"{folder}/more.ipfix")
+    from_a_cluster()
+finally:
+    shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,243 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * test_store_crash.c - kill -9 and power failures at every single call by which the store changes a
+ * file, and after each of them the ledger, exact.
+ *
+ * What must hold of a store found after a crash: it opens; its position is not before the last
+ * commit that returned and not after the last one that was begun; its sums, its blocks and its
+ * segments are those of exactly that position; and it goes on.
+ */
+#include <signal.h>
+#include <sys/wait.h>
+
+#include "daemon/store/check.h"
+#include "tests/unit/disk.h"
+#include "tests/unit/store_folder.h"
+
+enum {
+	PUTS = 14,
+};
+
+static char copy[96]; /* where what was left by a power failure is built */
+
+static uint64_t when(uint64_t i)
+{
+	return START + i / 5 * DAY;
+}
+
+static size_t flows_of(uint64_t i)
+{
+	return 20 + i % 5 * 40;
+}
+
+/* What is in the store after put 1..@puts. */
+static struct folder_seen expected(uint64_t puts)
+{
+	static struct folder_seen seen[PUTS + 2];
+	static uint64_t known;
+
+	ck_assert_uint_le(puts, PUTS + 1);
+	while (known < puts) {
+		struct weir_flow flows[200];
+		size_t count = flows_of(known);
+
+		for (size_t k = 0; k < count; k++)
+			flows[k] = folder_flow(known * 1000 + k);
+		seen[known + 1] = seen[known];
+		folder_visit(&seen[known + 1], 0, flows, count);
+		known++;
+	}
+	return seen[puts];
+}
+
+static int put_next(struct weir_store *store, uint64_t i)
+{
+	return folder_put(store, when(i), i * 1000, flows_of(i));
+}
+
+static void tell(int fd, uint64_t mark)
+{
+	disk_mark(mark);
+	if (fd >= 0)
+		ck_assert_int_eq(syscall(SYS_write, fd, &mark, 8), 8);
+}
+
+/* All that happens to a store, from its creation on. @fd: where commits that returned are told. */
+static void live(int fd)
+{
+	struct weir_store *store = folder_open(dir, false);
+
+	for (uint64_t i = 0; i < PUTS; i++) {
+		ck_assert_int_eq(put_next(store, i), 0);
+		tell(fd, i + 1);
+		if (i % 7 == 3)
+			ck_assert_int_eq(weir_store_put_cursor(store, "it", i), 0);
+		if (i % 9 == 5)
+			ck_assert_int_eq(weir_store_drop_segments(store, i - 3), 0);
+		if (i == 8) {
+			weir_store_close(store);
+			store = folder_open(dir, false);
+		}
+	}
+	weir_store_close(store);
+}
+
+static void take_fault(void *arg, const char *part, const char *sentence)
+{
+	char *text = arg;
+
+	if (!*text)
+		snprintf(text, 400, "%s: %s", part, sentence);
+}
+
+static void check_sound(const char *path, const char *what)
+{
+	char fault[400] = "";
+	struct weir_check_options options = {
+		.fault = take_fault, .segment = folder_segment, .arg = fault};
+	struct weir_check *check;
+
+	ck_assert_msg(!weir_check_store(path, &options, &check), "%s: cannot be checked", what);
+	ck_assert_msg(!check->faults, "%s: %s", what, fault);
+	weir_check_free(check);
+}
+
+static void check_state(struct weir_store *store, uint64_t acknowledged, const char *what,
+			uint64_t *seq)
+{
+	struct folder_seen seen = folder_scan(store), want;
+	struct weir_store_state state;
+
+	ck_assert_int_eq(weir_store_state(store, &state), 0);
+	*seq = state.position.seq;
+	ck_assert_msg(*seq >= acknowledged && *seq <= acknowledged + 1,
+		      "%s: position %" PRIu64 ", acknowledged %" PRIu64, what, *seq, acknowledged);
+	want = expected(*seq);
+	ck_assert_msg(seen.blocks == want.blocks && seen.digest == want.digest, "%s: other records",
+		      what);
+	ck_assert_msg(weir_totals_equal(&want.totals, &state.stored), "%s: stored", what);
+	ck_assert_msg(weir_totals_equal(&want.totals, &state.position.received), "%s: received",
+		      what);
+	ck_assert_msg(weir_totals_equal(&want.totals, &state.summed.totals), "%s: summed", what);
+	ck_assert_msg(state.last_block == *seq && state.summed.seq == *seq, "%s: numbers", what);
+}
+
+/* The store in @path was found after a crash. */
+static void check_found(const char *path, uint64_t acknowledged, const char *what)
+{
+	struct weir_store_options options = {.max_bytes = 1 << 30};
+	struct weir_store *store;
+	uint64_t seq;
+
+	ck_assert_msg(!weir_store_open(path, &options, &store), "%s: does not open", what);
+	check_state(store, acknowledged, what, &seq);
+	if (seq < PUTS)
+		ck_assert_msg(!put_next(store, seq), "%s: does not go on", what);
+	weir_store_close(store);
+	check_sound(path, what);
+}
+
+START_TEST(test_kill)
+{
+	for (size_t call = 0, killed = 1; killed; call++) {
+		uint64_t acknowledged = 0;
+		int told[2], status;
+		char what[64];
+		pid_t pid;
+
+		ck_assert_int_eq(pipe(told), 0);
+		pid = fork();
+		ck_assert_int_ge(pid, 0);
+		if (!pid) {
+			close(told[0]);
+			disk_begin(base);
+			disk_kill_at(call / 2, call % 2);
+			live(told[1]);
+			_exit(0);
+		}
+		close(told[1]);
+		while (read(told[0], &acknowledged, 8) == 8)
+			;
+		close(told[0]);
+		ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+		killed = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
+		ck_assert(killed || (WIFEXITED(status) && !WEXITSTATUS(status)));
+		snprintf(what, sizeof(what), "killed at call %zu", call);
+		check_found(dir, acknowledged, what);
+		folder_remove(dir);
+		if (!killed)
+			ck_assert_uint_ge(call, 200);
+	}
+}
+END_TEST
+
+static void check_power(size_t call, enum disk_variant variant, uint64_t seed)
+{
+	char what[300], store[128];
+	uint64_t acknowledged;
+
+	snprintf(copy, sizeof(copy), "%s.after", base);
+	ck_assert_int_eq(mkdir(copy, 0700), 0);
+	acknowledged = disk_build(call, variant, seed, copy);
+	snprintf(what, sizeof(what), "power failed at call %zu, variant %d, seed %" PRIu64 ", %s",
+		 call, (int)variant, seed, call < disk_calls() ? disk_name(call) : "the end");
+	snprintf(store, sizeof(store), "%s/store", copy);
+	check_found(store, acknowledged, what);
+	folder_remove(copy);
+}
+
+static void check_every_call(void)
+{
+	size_t calls = disk_calls();
+
+	for (size_t call = 0; call <= calls; call++) {
+		if (call < calls && disk_is_mark(call))
+			continue;
+		check_power(call, DISK_NOTHING, 1);
+		check_power(call, DISK_ALL, 1);
+		check_power(call, call % 2 ? DISK_NAMES : DISK_DATA, 1);
+		for (unsigned i = 0; i < 2; i++)
+			check_power(call, DISK_SOME, call * 2 + i + 1);
+	}
+}
+
+START_TEST(test_power)
+{
+	disk_begin(base);
+	live(-1);
+	disk_end();
+	ck_assert_uint_ge(disk_calls(), 100);
+	check_every_call();
+}
+END_TEST
+
+static void setup(void)
+{
+	folder_setup();
+}
+
+static void teardown(void)
+{
+	snprintf(copy, sizeof(copy), "%s.after", base);
+	folder_remove(copy);
+	folder_teardown();
+}
+
+int main(void)
+{
+	Suite *suite = suite_create("store_crash");
+	TCase *tests = tcase_create("store_crash");
+	SRunner *runner;
+	int failed;
+
+	tcase_add_checked_fixture(tests, setup, teardown);
+	tcase_set_timeout(tests, 300);
+	tcase_add_test(tests, test_kill);
+	tcase_add_test(tests, test_power);
+	suite_add_tcase(suite, tests);
+	runner = srunner_create(suite);
+	srunner_run_all(runner, CK_NORMAL);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? 1 : 0;
+}
