@@ -192,6 +192,29 @@ static int add_piece(struct rolled *rolled, const struct weir_cover_piece *piece
 	return result;
 }
 
+/* If a block that is held has records that the last roll-ups stand for, and others, these roll-ups would
+ * count them twice: leave them out, and say that it is not all. (Partitions end with a minute, and
+ * blocks with an hour, so this takes a clock that was set, or minutes that went before their records.) */
+static int cut_cover(struct rolled *rolled, uint64_t through)
+{
+	struct weir_cover *cover = &rolled->cover;
+	bool is_end = true;
+	int result = 0;
+
+	if (cover->last_block > through)
+		result = weir_store_is_block_end(rolled->answer->node->store, cover->last_block,
+						 &is_end);
+	if (!is_end) {
+		rolled->lacking = true;
+		while (cover->count && cover->pieces[cover->count - 1].head.last_block > through)
+			cover->count--;
+		cover->last_block = through;
+	}
+	if (cover->last_block < through)
+		cover->last_block = through;
+	return result;
+}
+
 static int gather(struct rolled *rolled, int dimension, uint64_t through)
 {
 	struct weir_answer *answer = rolled->answer;
@@ -203,10 +226,10 @@ static int gather(struct rolled *rolled, int dimension, uint64_t through)
 	if (!result)
 		result = weir_cover_find(answer->node->store, answer->ask->from_ns, to_ns, through,
 					 &rolled->cover);
+	if (!result)
+		result = cut_cover(rolled, through);
 	if (result)
 		return result;
-	if (rolled->cover.last_block < through)
-		rolled->cover.last_block = through;
 	for (size_t i = 0; i < rolled->cover.count && !result; i++) {
 		result = add_piece(rolled, &rolled->cover.pieces[i]);
 		if (atomic_load(weir_job_cancelled(answer->job)))
@@ -352,8 +375,8 @@ static void note_cover(struct rolled *rolled)
 		weir_answer_note(rolled->answer, "what reached it before %s is no longer held in any "
 				 "form", weir_clock_text(cover->start_ns, start, sizeof(start)));
 	if (rolled->lacking)
-		weir_answer_note(rolled->answer, "a roll-up of that time cannot be read, or went "
-				 "while it was read, and is not counted");
+		weir_answer_note(rolled->answer, "a roll-up of that time cannot be read, or cannot be "
+				 "told apart from records, and is not counted");
 }
 
 /* The fields as roll-ups name them. */
@@ -385,7 +408,9 @@ bool weir_answer_rolled_top(struct weir_answer *answer, const struct weir_query_
 	rolled.key_bytes = spec->fields.key_bytes;
 	rolled.spec.limit = spec->fields.count ? RECORD_GROUPS : 0;
 	/* Any dimension will do for a sum. */
+	weir_store_merge_pause(answer->node->store);
 	result = gather_all(&rolled, spec->fields.count ? dimension : 0, expired.last_block);
+	weir_store_merge_resume(answer->node->store);
 	if (!result) {
 		answer->counted = true;
 		answer->rolled = is_whole(&rolled);

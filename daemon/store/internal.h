@@ -150,6 +150,16 @@ int weir_state_removed(struct weir_store *store); /* that folder is gone */
 /* malloc'ed into *@name; NULL: none */
 int weir_state_get_removing(struct weir_store *store, char **name);
 
+/* hours.c: the last block of each hour of the newest partition, by segments. Merging makes no block of
+ * records of both sides, so that a roll-up that covers one side stands for whole blocks. */
+enum {
+	WEIR_HOURS_MAX = 64, /* of a partition; the oldest are forgotten */
+};
+/* Segment @summed is written, and covers blocks up to summed->block. */
+void weir_hours_note(struct weir_lmdb_txn *txn, const struct weir_store_summed *summed);
+/* Whether an hour ends between blocks @before and @after, which is the later one. */
+bool weir_hours_between(struct weir_lmdb_txn *txn, uint64_t before, uint64_t after);
+
 /* retention.c: at open, before partitions are taken in. */
 int weir_retention_finish(struct weir_store *store);
 

@@ -19,6 +19,9 @@
  * it replaces, so numbers go on growing along the file, and whatever a segment or a
  * cursor says of blocks up to a number stays true. Readers: replaced.h.
  *
+ * No block is made of records before and behind the end of an hour (hours.c): roll-ups that stand for
+ * records that are gone end there.
+ *
  * What is known of the blocks is in memory only: a run is looked for as blocks become due,
  * one after the other, on a short stack of those that are still small. At start it
  * begins with the first block of the partition, and finds what it would have found.
@@ -258,6 +261,8 @@ static int look(struct work *work)
 		if (ret)
 			return ret;
 		weir_meta_decode(value.data, value.bytes, &times, sizeof(times));
+		if (weir_hours_between(&work->txn->lmdb, known->next - 1, number))
+			known->count = 0;
 		push(known, number, (uint32_t)times.records);
 		known->next = number + 1;
 		work->more = i == LOOK_MAX - 1;

@@ -77,6 +77,7 @@ struct weir_store_summed {
 	uint64_t end_ns; /* end of the last segment's interval */
 	struct weir_totals totals; /* sum of all segments 1..seq */
 	uint8_t hash[32]; /* SHA-256 of segment seq; zero for seq 0 */
+	uint64_t start_ns; /* of the last segment's interval; 0: not known */
 };
 
 /**
@@ -185,6 +186,9 @@ int weir_store_expired(struct weir_store *store, struct weir_store_expired *expi
 /* The number of the last block up to the end of each partition, oldest first, malloc'ed (never NULL).
  * A partition that is damaged ends where the one before it does. */
 int weir_store_ends(struct weir_store *store, uint64_t **blocks, unsigned *count);
+/* Whether no block that is held has records of blocks up to @block and of later ones (merging makes
+ * such). While merging is paused. */
+int weir_store_is_block_end(struct weir_store *store, uint64_t block, bool *is_end);
 
 /* The last segment that master @name acknowledged; 0 for an unknown one. */
 int weir_store_get_cursor(struct weir_store *store, const char *name, uint64_t *seq);
