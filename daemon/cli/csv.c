@@ -24,10 +24,13 @@ void weir_cli_csv_quoted(const char *text)
 
 void weir_cli_csv_text(const char *text)
 {
-	if (text[strcspn(text, "\",\r\n\033")])
-		weir_cli_csv_quoted(text);
-	else
-		fputs(text, stdout);
+	for (const char *c = text; *c; c++) {
+		if (*c == '"' || *c == ',' || (unsigned char)*c < ' ' || *c == 127) {
+			weir_cli_csv_quoted(text);
+			return;
+		}
+	}
+	fputs(text, stdout);
 }
 
 void weir_cli_csv_flow_heads(bool with_node)

@@ -61,6 +61,7 @@ static void print_end(const struct flows *f, const struct weir_totals *matched)
 static bool choose_order(const struct weir_cli_options *o, Weir__Wire__Ask *ask)
 {
 	const struct weir_quantity *quantity;
+	char error[512];
 
 	ask->verb = WEIR__WIRE__VERB__VERB_FLOWS;
 	if (!o->order && !o->ascending)
@@ -74,8 +75,9 @@ static bool choose_order(const struct weir_cli_options *o, Weir__Wire__Ask *ask)
 		ask->order_by = (char *)quantity->word;
 		return true;
 	}
-	weir_cli_say("flows --order: \"%s\" is no quantity; there are time, %s", o->order,
-		     weir_quantity_words(false));
+	weir_cli_say("flows --order takes time or a quantity: %s",
+		     weir_quantity_complain(o->order, strlen(o->order), false, error,
+					    sizeof(error)));
 	return false;
 }
 

@@ -15,12 +15,13 @@ enum {
 static int parse_by(struct weir_cli_groups *g, const char *by)
 {
 	const char *word = by;
+	char error[512];
 
 	g->by = strdup(by);
 	if (g->by && weir_fields_parse(by, &g->fields, &word) == 0)
 		return 0;
-	weir_cli_say("%s --by: \"%.*s\" cannot be used here; fields are %s, each once",
-		     g->options->verb->name, (int)strcspn(word, ", "), word, weir_fields_words());
+	weir_cli_say("%s --by: %s", g->options->verb->name,
+		     weir_fields_complain(by, word, error, sizeof(error)));
 	return -EINVAL;
 }
 

@@ -3,7 +3,7 @@
  * nfdump.c - flows as "nfdump -o csv" of nfdump 1.7 writes them, for scripts made for that.
  *
  * What weir does not know is what nfdump writes when its exporter did not say. Times are
- * in the local zone, as there. tests/cluster/verbs.py holds it against nfdump itself.
+ * in the local zone, as there. tests/cluster/as_nfdump.py holds it against nfdump itself.
  */
 #include <inttypes.h>
 #include <string.h>

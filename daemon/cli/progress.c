@@ -15,9 +15,15 @@ static void write_line(const Weir__Wire__Progress *state, uint64_t took_ns)
 	unsigned __int128 rate = (unsigned __int128)state->records * WEIR_NS_PER_SECOND / took_ns;
 	char records[32], a_second[32];
 
+	weir_text_quantity(state->records, records, sizeof(records));
+	if (state->blocks >= total) {
+		fprintf(stderr, "\r\033[K100 %%  %s records read, putting the answer together "
+			"(%" PRIu64 " s)", records, took_ns / (uint64_t)WEIR_NS_PER_SECOND);
+		return;
+	}
 	fprintf(stderr, "\r\033[K%3" PRIu64 " %%  %" PRIu64 " of %" PRIu64
 		" blocks, %s records, %s a second", done * 100 / total, state->blocks,
-		state->blocks_total, weir_text_quantity(state->records, records, sizeof(records)),
+		state->blocks_total, records,
 		weir_text_quantity((uint64_t)rate, a_second, sizeof(a_second)));
 }
 

@@ -26,6 +26,10 @@ static const struct {
 	{"stat", weir_cli_store_stat, NULL},
 	{"check", weir_cli_store_check, NULL},
 	{"repair", weir_cli_store_repair, NULL},
+	{"backup", weir_cli_store_backup, "the folder of the backup"},
+	{"verify", weir_cli_store_verify, "the folder of the backup"},
+	{"restore", weir_cli_store_restore, "the folder of the backup"},
+	{"unmount", weir_cli_store_unmount, "what is mounted"},
 };
 
 enum {

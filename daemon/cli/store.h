@@ -18,7 +18,8 @@ struct weir_cli_store {
 typedef int weir_cli_store_run(const struct weir_cli_store *s);
 
 weir_cli_store_run weir_cli_store_stat, weir_cli_store_check, weir_cli_store_repair,
-	weir_cli_store_backup, weir_cli_store_restore, weir_cli_store_unmount;
+	weir_cli_store_backup, weir_cli_store_verify, weir_cli_store_restore,
+	weir_cli_store_unmount;
 
 /* A line on a terminal that is written over, at most ten times a second, after the first second. */
 void weir_cli_store_progress(const char *what, uint64_t done, uint64_t total);

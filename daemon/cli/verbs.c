@@ -68,11 +68,12 @@ const struct weir_cli_verb weir_cli_verbs[] = {
 	 false, false},
 	{"flush", weir_cli_flush, "End all flows in the kernel's tables now", "", "j", NULL, false, false},
 	{"store", weir_cli_store, "Look after the folder of a node's store",
-	 "stat|check|repair|backup DIR|restore DIR|unmount NAME", "djvxCLQYVWT",
+	 "stat|check|repair|backup DIR|verify DIR|restore DIR|unmount NAME", "djvxCLQYVWT",
 	 "stat     what is in it, how large it is, how far back it goes\n"
 	 "check    is all that it holds what was put into it?\n"
 	 "repair   move aside what is damaged, so that the rest is served (no node may run)\n"
 	 "backup   copy what is new since the last backup in DIR\n"
+	 "verify   read a backup back: is it still what was copied?\n"
 	 "restore  a backup as a store of its own (--new), or beside the node's data (--mount)\n"
 	 "unmount  end the latter\n"
 	 "weir-store(8) has the whole story. Exit status 5: something is damaged.\n",

@@ -36,8 +36,8 @@ static bool prepare(struct groups *g)
 	char error[512];
 
 	if (weir_fields_parse(ask->fields, &g->fields, &word)) {
-		weir_job_fail(g->job, -EINVAL, 0, "\"%.*s\" is not a field; %s",
-			      (int)strcspn(word, ", "), word, weir_fields_words());
+		weir_job_fail(g->job, -EINVAL, 0, "%s",
+			      weir_fields_complain(ask->fields, word, error, sizeof(error)));
 		return false;
 	}
 	if (!ask->n_measures || ask->n_measures > WEIR_QUERY_MEASURES_MAX ||

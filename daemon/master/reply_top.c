@@ -520,12 +520,12 @@ static int ask_nodes(struct top *top)
 
 static int prepare(struct top *top)
 {
-	char title[WEIR_FIELDS_TEXT_MAX];
+	char title[WEIR_FIELDS_TEXT_MAX], error[512];
 	const char *word = "";
 
 	if (weir_fields_parse(top->ask->fields, &top->fields, &word) < 0) {
-		weir_job_fail(top->job, -EINVAL, 0, "\"%s\" is not a field; %s", word,
-			      weir_fields_words());
+		weir_job_fail(top->job, -EINVAL, 0, "%s",
+			      weir_fields_complain(top->ask->fields, word, error, sizeof(error)));
 		return -EINVAL;
 	}
 	for (unsigned i = 0; i < top->fields.count; i++) {

@@ -62,13 +62,14 @@ static int add_group(void *arg, const uint8_t *key, const uint64_t *value)
 static bool parse_fields(struct weir_answer *answer, struct weir_fields *fields)
 {
 	const char *word = "";
+	char error[512];
 
 	if (weir_fields_parse(answer->ask->fields, fields, &word) == 0) {
 		weir_fields_bind(fields, answer->names);
 		return true;
 	}
-	weir_job_fail(answer->job, -EINVAL, 0, "\"%.*s\" is not a field; %s",
-		      (int)strcspn(word, ", "), word, weir_fields_words());
+	weir_job_fail(answer->job, -EINVAL, 0, "%s",
+		      weir_fields_complain(answer->ask->fields, word, error, sizeof(error)));
 	return false;
 }
 

@@ -6,15 +6,17 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "daemon/common/large.h"
+
 enum {
 	FIRST_SLOTS_LOG2 = 10,
-	HUGE_BYTES = 2 << 20,
+	/* Of groups: as many as a quiet node has. */
+	SMALL_BYTES = 2 << 20,
 };
 
 int weir_groups_new(unsigned words, uint32_t max, struct weir_groups *groups)
 {
 	struct weir_groups new = {.words = words, .max = max};
-	size_t bytes;
 
 	if (!words || words > WEIR_GROUPS_WORDS_MAX || !max || max > INT32_MAX / 2)
 		return -EINVAL;
@@ -22,9 +24,7 @@ int weir_groups_new(unsigned words, uint32_t max, struct weir_groups *groups)
 	new.shift = 32 - FIRST_SLOTS_LOG2;
 	new.mask = (1U << FIRST_SLOTS_LOG2) - 1;
 	/* What is never touched takes no memory, so this does not have to grow. */
-	bytes = ((size_t)max + 1) * new.stride * sizeof(uint64_t);
-	bytes = (bytes + HUGE_BYTES - 1) / HUGE_BYTES * HUGE_BYTES;
-	new.memory = aligned_alloc(HUGE_BYTES, bytes);
+	new.memory = weir_large_alloc(((size_t)max + 1) * new.stride * sizeof(uint64_t), SMALL_BYTES);
 	new.slots = calloc((size_t)new.mask + 1, sizeof(*new.slots));
 	if (!new.memory || !new.slots) {
 		weir_groups_free(&new);
@@ -66,10 +66,11 @@ static int add_slots(struct weir_groups *groups)
 {
 	struct weir_groups_slot *old = groups->slots;
 	size_t count = (size_t)groups->mask + 1;
-	struct weir_groups_slot *slots = calloc(2 * count, sizeof(*slots));
+	struct weir_groups_slot *slots = weir_large_alloc(2 * count * sizeof(*slots), 0);
 
 	if (!slots)
 		return -ENOMEM;
+	memset(slots, 0, 2 * count * sizeof(*slots));
 	groups->slots = slots;
 	groups->mask = (uint32_t)(2 * count - 1);
 	groups->shift--;

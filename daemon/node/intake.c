@@ -20,6 +20,7 @@
 #include <sys/eventfd.h>
 
 #include "daemon/common/clock.h"
+#include "daemon/common/large.h"
 #include "daemon/common/log.h"
 #include "daemon/node/batch.h"
 #include "daemon/node/intake.h"
@@ -77,8 +78,8 @@ int weir_intake_open(struct weir_intake *intake, struct weir_node *node)
 	memset(intake, 0, sizeof(*intake));
 	intake->node = node;
 	intake->refuses = node->config.when_full && !strcmp(node->config.when_full, "summaries");
-	/* Zeroed for the padding: nothing else is left as it is. */
-	intake->flows = calloc(WEIR_STORE_BLOCK_RECORDS, sizeof(*intake->flows));
+	/* A block is sorted: its records are read in no order. */
+	intake->flows = weir_large_alloc(WEIR_STORE_BLOCK_RECORDS * sizeof(*intake->flows), 0);
 	ret = intake->flows ? weir_summary_new(WEIR_SUMMARY_GROUPS, &intake->summary) : -ENOMEM;
 	if (!ret)
 		ret = weir_store_state(node->store, &state);

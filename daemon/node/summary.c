@@ -17,6 +17,7 @@
 enum {
 	ROW = 64, /* records in a step: what they ask for fits the first-level cache */
 	HOST_WORDS = 3,
+	AHEAD = 24, /* records asked for before they are read; past the last one, nothing happens */
 };
 
 int weir_summary_new(size_t max_groups, struct weir_summary **summary)
@@ -84,6 +85,8 @@ static void hash_ends(struct weir_summary *summary, const struct weir_flow *flow
 		const struct weir_flow *flow = &flows[i];
 		uint64_t *src = row->host_key[2 * i], *dst = row->host_key[2 * i + 1];
 
+		__builtin_prefetch(flow + AHEAD);
+		__builtin_prefetch((const uint8_t *)(flow + AHEAD) + 64);
 		memcpy(src, flow->src_addr, 16);
 		memcpy(dst, flow->dst_addr, 16);
 		src[2] = dst[2] = flow->ip_version;

@@ -256,7 +256,7 @@ static void tell(struct weir_engine *e)
 static void look_after(struct weir_engine *e)
 {
 	struct timespec until;
-	int ret = 0;
+	int ret;
 
 	clock_gettime(CLOCK_MONOTONIC, &until);
 	until.tv_nsec += LOOK_MS * 1000000;
@@ -269,12 +269,11 @@ static void look_after(struct weir_engine *e)
 	e->woken = false;
 	pthread_mutex_unlock(&e->lock);
 	if (weir_engine_cancelled(e))
-		ret = -ECANCELED;
-	else if (e->attend)
-		ret = e->attend(e);
-	tell(e);
+		fail(e, -ECANCELED);
+	ret = e->attend ? e->attend(e) : 0;
 	if (ret)
 		fail(e, ret);
+	tell(e);
 	pthread_mutex_lock(&e->lock);
 }
 

@@ -101,6 +101,9 @@ struct weir_fields {
 
 /* Parse "src,dport". -EINVAL: *@word (if not NULL) points at the word at fault inside @text. */
 int weir_fields_parse(const char *text, struct weir_fields *fields, const char **word);
+/* The sentence for what was at fault there: "dts" is not a field; did you mean "dst"? Returns @error. */
+const char *weir_fields_complain(const char *text, const char *word, char *error,
+				 size_t error_bytes);
 /* A sentence fragment listing the words known, for error messages and help. */
 const char *weir_fields_words(void);
 /* The field by index from 0, for help texts; NULL past the last. */

@@ -23,11 +23,12 @@ enum {
 static int parse_distinct(const char *text, struct weir_measure *measure, char *error, size_t bytes)
 {
 	const char *word = text;
+	char sentence[512];
 
 	if (weir_fields_parse(text, &measure->distinct, &word) == 0)
 		return 0;
-	snprintf(error, bytes, "distinct: \"%.*s\" cannot be counted; fields are %s, each once",
-		 (int)strcspn(word, ", "), word, weir_fields_words());
+	snprintf(error, bytes, "distinct: %s",
+		 weir_fields_complain(text, word, sentence, sizeof(sentence)));
 	return -EINVAL;
 }
 
@@ -35,11 +36,13 @@ static int parse_quantity(const char *kind, const char *text, struct weir_measur
 			  char *error, size_t bytes)
 {
 	bool sum = measure->kind == WEIR_MEASURE_SUM;
+	char sentence[256];
 
 	measure->quantity = weir_quantity_find(text, strlen(text));
 	if (!measure->quantity || !measure->quantity->listed) {
-		snprintf(error, bytes, "%s: \"%s\" is no quantity; there are %s", kind, text,
-			 weir_quantity_words(sum));
+		snprintf(error, bytes, "%s: %s", kind,
+			 weir_quantity_complain(text, strlen(text), sum, sentence,
+						sizeof(sentence)));
 		return -EINVAL;
 	}
 	if (sum && !measure->quantity->summable) {
@@ -80,10 +83,11 @@ static const char *unit_of(const struct weir_quantity *quantity)
 static const char *distinct_name(const struct weir_fields *fields, char *text, size_t bytes)
 {
 	size_t used = (size_t)snprintf(text, bytes, "distinct");
+	char name[WEIR_FIELDS_TEXT_MAX];
 
 	for (unsigned i = 0; i < fields->count && used < bytes; i++)
 		used += (size_t)snprintf(text + used, bytes - used, "_%s",
-					 weir_fields_word(fields, i));
+					 weir_fields_name(fields, i, name, sizeof(name)));
 	return text;
 }
 

@@ -225,6 +225,24 @@ static int add_fixed(struct weir_parser *p, enum weir_test test, const char *qua
 	return ret ? ret : weir_parser_add_number(p, test, quantity, first);
 }
 
+static unsigned version_word(const struct weir_parser *p)
+{
+	if (weir_parser_sees(p, "ipv4") || weir_parser_sees(p, "inet"))
+		return 4;
+	if (weir_parser_sees(p, "ipv6") || weir_parser_sees(p, "inet6") ||
+	    weir_parser_sees(p, "ip6"))
+		return 6;
+	return 0;
+}
+
+/* "tcp", "gre": a protocol's name stands alone, its number needs "proto". */
+static bool sees_protocol(const struct weir_parser *p, uint8_t *protocol)
+{
+	return weir_parser_at_word(p) && !p->token.quoted &&
+	       (p->token.word[0] < '0' || p->token.word[0] > '9') &&
+	       !weir_text_parse_protocol(p->token.word, protocol);
+}
+
 /* Behind "tcp", "proto 6" or "ipv6" these tests may follow without "and": "tcp dst port 80". */
 static bool begins_ended(const struct weir_parser *p)
 {
@@ -239,10 +257,11 @@ static bool begins_ended(const struct weir_parser *p)
 	return weir_address_sees(p);
 }
 
-/* @left, and what follows it if that needs no "and". */
-static int parse_rest(struct weir_parser *p, int left)
+/* @left, and what follows it if that needs no "and"; behind an IP version also a protocol. */
+static int parse_rest(struct weir_parser *p, int left, bool version)
 {
 	struct weir_parser_last *last = &p->last;
+	uint8_t protocol;
 	int right;
 
 	if (left < 0)
@@ -251,7 +270,7 @@ static int parse_rest(struct weir_parser *p, int left)
 		return weir_parser_fail(p, p->token.at,
 					"a flow has no bytes of packets to look at; TCP flags are "
 					"\"flags SA\", ICMP's type is \"icmp-type 8\"");
-	if (!begins_ended(p))
+	if (!begins_ended(p) && !(version && !version_word(p) && sees_protocol(p, &protocol)))
 		return left;
 	right = weir_parser_primitive(p);
 	if (right < 0)
@@ -265,7 +284,8 @@ static int parse_rest(struct weir_parser *p, int left)
 static int parse_qualified(struct weir_parser *p, const char *quantity, uint64_t value)
 {
 	weir_parser_step(p);
-	return parse_rest(p, add_fixed(p, WEIR_TEST_NUMBER, quantity, value));
+	return parse_rest(p, add_fixed(p, WEIR_TEST_NUMBER, quantity, value),
+			  !strcmp(quantity, "version"));
 }
 
 /* "ip" is IPv4 as in tcpdump ("ip host A", "ip and tcp"), or the word for an address as
@@ -275,17 +295,7 @@ static int parse_ip(struct weir_parser *p)
 	weir_parser_step(p);
 	if (weir_address_sees(p) || sees_list(p))
 		return parse_address(p, WEIR_ADDRESS_ANY, WEIR_EITHER);
-	return parse_rest(p, add_fixed(p, WEIR_TEST_NUMBER, "version", 4));
-}
-
-static unsigned version_word(const struct weir_parser *p)
-{
-	if (weir_parser_sees(p, "ipv4") || weir_parser_sees(p, "inet"))
-		return 4;
-	if (weir_parser_sees(p, "ipv6") || weir_parser_sees(p, "inet6") ||
-	    weir_parser_sees(p, "ip6"))
-		return 6;
-	return 0;
+	return parse_rest(p, add_fixed(p, WEIR_TEST_NUMBER, "version", 4), true);
 }
 
 /* An address or a port like the one before; the words before that one count again. */
@@ -333,10 +343,7 @@ static int parse_word(struct weir_parser *p)
 	}
 	if (weir_address_sees(p))
 		return parse_address(p, WEIR_ADDRESS_ANY, WEIR_EITHER);
-	/* A protocol's name stands alone, its number needs "proto". */
-	if (weir_parser_at_word(p) && !p->token.quoted &&
-	    (p->token.word[0] < '0' || p->token.word[0] > '9') &&
-	    !weir_text_parse_protocol(p->token.word, &protocol))
+	if (sees_protocol(p, &protocol))
 		return parse_qualified(p, "proto", protocol);
 	return fail_word(p);
 }
@@ -389,7 +396,7 @@ int weir_parser_primitive(struct weir_parser *p)
 		return parse_qualified(p, "version", version_word(p));
 	if (number) {
 		ret = weir_number_test(p, number);
-		return weir_number_word_is_protocol(number) ? parse_rest(p, ret) : ret;
+		return weir_number_word_is_protocol(number) ? parse_rest(p, ret, false) : ret;
 	}
 	return parse_word(p);
 }

@@ -41,6 +41,9 @@ const struct weir_quantity *weir_quantity_at(unsigned index);
 unsigned weir_quantity_index(const struct weir_quantity *quantity);
 /* A sentence fragment listing the words for --order, or only those that can be summed. */
 const char *weir_quantity_words(bool summable);
+/* The sentence for a word that is none, or none that can be summed. Returns @error. */
+const char *weir_quantity_complain(const char *word, size_t length, bool summable, char *error,
+				   size_t error_bytes);
 
 /* Its value; 0 if it is not known. */
 uint64_t weir_quantity_of(const struct weir_quantity *quantity, const struct weir_flow *flow);

@@ -13,9 +13,13 @@
 enum {
 	WEIR_BLOCK_VERSION = 2,
 	WEIR_BLOCK_RECORDS_MAX = 65536,
-	/* What compressing may cost: while records come in, and when there is time. */
-	WEIR_BLOCK_LEVEL_HOT = 1,
-	WEIR_BLOCK_LEVEL_COLD = 9,
+};
+
+enum weir_block_level {
+	WEIR_BLOCK_LEVEL_NONE, /* not compressed; for tests and comparisons */
+	WEIR_BLOCK_LEVEL_HOT, /* fast to make and to read */
+	/* 3 % smaller for three times the work, and some columns take longer to read: when there is time. */
+	WEIR_BLOCK_LEVEL_COLD,
 };
 
 struct weir_block_times {
@@ -26,8 +30,7 @@ struct weir_block_times {
 /* Makes one block after another; one thread's. It remembers which codecs did well, so keep it. */
 struct weir_block_writer;
 
-/* @level: WEIR_BLOCK_LEVEL_*; 0 does not compress. */
-int weir_block_writer_new(int level, struct weir_block_writer **writer);
+int weir_block_writer_new(enum weir_block_level level, struct weir_block_writer **writer);
 void weir_block_writer_free(struct weir_block_writer *writer);
 /**
  * weir_block_write - make a block of @count records (1 .. 65536), in any order.
@@ -61,6 +64,7 @@ struct weir_block_times weir_block_times(const struct weir_block_reader *reader)
 struct weir_block_section {
 	const char *name; /* of the column, or "addresses", or "head" */
 	const char *codec;
+	uint8_t base; /* column that the codec refers to, 0: none */
 	uint32_t bytes;
 };
 enum {

@@ -149,17 +149,17 @@ unsigned weir_block_sections(const struct weir_block_reader *reader,
 						      header->sections * header->entry_bytes;
 	unsigned count = 0;
 
-	sections[count++] = (struct weir_block_section){"head", "-", head};
+	sections[count++] = (struct weir_block_section){"head", "-", 0, head};
 	if (reader->dictionary.present)
 		sections[count++] = (struct weir_block_section){
-			"addresses", "sorted", reader->dictionary.entry.bytes};
+			"addresses", "sorted", 0, reader->dictionary.entry.bytes};
 	for (unsigned id = 1; id < WEIR_COLUMN_END; id++) {
 		const struct section *section = &reader->columns[id];
 
 		if (section->present)
 			sections[count++] = (struct weir_block_section){
 				weir_column_find(id)->name, codec_name(&section->entry),
-				section->entry.bytes};
+				section->entry.base, section->entry.bytes};
 	}
 	return count;
 }

@@ -36,7 +36,7 @@ struct weir_block_writer {
 	uint32_t starts[WEIR_BLOCK_RECORDS_MAX];
 };
 
-int weir_block_writer_new(int level, struct weir_block_writer **writer)
+int weir_block_writer_new(enum weir_block_level level, struct weir_block_writer **writer)
 {
 	struct weir_block_writer *new = calloc(1, sizeof(*new));
 	int ret = new ? 0 : -ENOMEM;
@@ -44,9 +44,9 @@ int weir_block_writer_new(int level, struct weir_block_writer **writer)
 	if (!ret)
 		ret = weir_address_maker_new(&new->addresses);
 	if (!ret)
-		ret = weir_coder_new(level, &new->coder);
+		ret = weir_coder_new(level != WEIR_BLOCK_LEVEL_NONE, &new->coder);
 	if (!ret)
-		ret = weir_chooser_new(&new->chooser);
+		ret = weir_chooser_new(level == WEIR_BLOCK_LEVEL_COLD, &new->chooser);
 	for (unsigned id = WEIR_COLUMN_DST_ADDR + 1; id < WEIR_COLUMN_END && !ret; id++) {
 		new->rows.values[id] = malloc((size_t)WEIR_BLOCK_RECORDS_MAX *
 					      weir_column_find(id)->width);

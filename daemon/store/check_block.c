@@ -65,7 +65,10 @@ static int check_numbers(struct weir_block_reader *reader, const struct weir_col
 {
 	uint64_t min = 0, max = UINT64_MAX;
 
-	weir_block_range(reader, column->id, &min, &max);
+	if (!weir_block_range(reader, column->id, &min, &max)) {
+		min = 0;
+		max = UINT64_MAX;
+	}
 	for (uint32_t i = 0; i < spelled(vector); i++) {
 		uint64_t value = number_at(vector, i);
 

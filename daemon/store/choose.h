@@ -8,7 +8,8 @@
 /* Remembers, for each column, what did best. */
 struct weir_chooser;
 
-int weir_chooser_new(struct weir_chooser **chooser);
+/* @thorough: try all for each block, and take the smallest, however slow to read. */
+int weir_chooser_new(bool thorough, struct weir_chooser **chooser);
 void weir_chooser_free(struct weir_chooser *chooser);
 /* Append column @id, which @coder has loaded, to @to as it gets smallest. Returns how. */
 struct weir_codec_choice weir_chooser_write(struct weir_chooser *chooser, struct weir_coder *coder,

@@ -31,14 +31,14 @@ struct weir_coder {
 	uint8_t work8[ROWS];
 };
 
-int weir_coder_new(int level, struct weir_coder **coder)
+int weir_coder_new(bool compress, struct weir_coder **coder)
 {
 	struct weir_coder *new = calloc(1, sizeof(*new));
 	int ret;
 
 	if (!new)
 		return -ENOMEM;
-	ret = weir_packer_new(level, &new->packer);
+	ret = weir_packer_new(compress, &new->packer);
 	if (ret) {
 		free(new);
 		return ret;

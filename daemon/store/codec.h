@@ -48,7 +48,7 @@ struct weir_codec_rows {
 
 /* Writes columns; owns the arrays in between. One thread's. */
 struct weir_coder;
-int weir_coder_new(int level, struct weir_coder **coder);
+int weir_coder_new(bool compress, struct weir_coder **coder);
 void weir_coder_free(struct weir_coder *coder);
 /* Look at column @id of @rows, which stays there until the next one. Tells the least and greatest. */
 void weir_coder_load(struct weir_coder *coder, const struct weir_codec_rows *rows,

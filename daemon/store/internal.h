@@ -35,6 +35,7 @@ enum {
 	/* Of folders and what is in them; a block has its own. docs/store.md */
 	WEIR_STORE_FORMAT = 2,
 	WEIR_STORE_PARTITION_NAME = 14, /* "20261123", "20261123.0001" */
+	WEIR_PARTITION_MOUNT = 48,
 };
 
 struct weir_block_writer;
@@ -54,6 +55,11 @@ struct weir_partition {
 	bool damaged; /* passed over */
 	bool draining; /* about to be closed or remapped: wait with holding it */
 	bool gone; /* not in the list any more: the last one to release it frees it */
+	/* Of one of a backup, mount.h. */
+	char mount[WEIR_PARTITION_MOUNT]; /* "": it is the store's own */
+	bool seen;
+	uint64_t first_block, last_block;
+	uint8_t node_id[WEIR_STORE_ID_BYTES];
 };
 
 struct weir_store {
@@ -72,6 +78,10 @@ struct weir_store {
 	struct weir_partition **partitions; /* oldest first; under lock */
 	unsigned partition_count;
 	uint32_t last_id;
+	struct weir_partition **mounted; /* of backups; under lock */
+	unsigned mounted_count;
+	uint32_t last_mount; /* id given last */
+	uint64_t mounts_changed_ns; /* the folder, when it was looked at; under lock */
 	unsigned open_count, open_max; /* partitions that are open, and may be */
 	unsigned victim; /* where to look for the next one to close */
 	uint64_t begun_ns; /* of the partition being made; the writer's */
@@ -200,6 +210,8 @@ int weir_partition_open(struct weir_store *store, const char *name, bool newest,
 			struct weir_lmdb **lmdb);
 /* What follows is under lock. */
 int weir_partition_append(struct weir_store *store, const char *name, struct weir_lmdb *lmdb);
+/* It is in no list: freed when nobody holds it. */
+void weir_partition_drop(struct weir_store *store, struct weir_partition *partition);
 /* Out of the list; freed when nobody holds it. */
 void weir_partition_forget(struct weir_store *store, unsigned index);
 /* Wait until nobody holds it, and let nobody take it until drained. The lock is given up meanwhile. */

@@ -138,7 +138,8 @@ int weir_lmdb_open(const char *path, const struct weir_lmdb_options *options,
 		ret = to_errno(mdb_env_set_mapsize(new->env, options->map_bytes));
 	if (!ret)
 		ret = to_errno(mdb_env_open(new->env, path,
-					    MDB_NOTLS | (options->read_only ? MDB_RDONLY : 0),
+					    MDB_NOTLS | (options->read_only ? MDB_RDONLY : 0) |
+						    (options->immutable ? MDB_NOLOCK : 0),
 					    FILE_MODE));
 	if (!ret)
 		ret = open_dbs(new, options);
@@ -175,6 +176,11 @@ uint64_t weir_lmdb_bytes(struct weir_lmdb *lmdb)
 	if (mdb_env_info(lmdb->env, &info) || mdb_env_stat(lmdb->env, &stat))
 		return 0;
 	return (info.me_last_pgno + 1) * (uint64_t)stat.ms_psize;
+}
+
+int weir_lmdb_copy(struct weir_lmdb *lmdb, const char *path)
+{
+	return to_errno(mdb_env_copy2(lmdb->env, path, MDB_CP_COMPACT));
 }
 
 int weir_lmdb_begin(struct weir_lmdb *lmdb, bool write, struct weir_lmdb_txn *txn)

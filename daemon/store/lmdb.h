@@ -25,6 +25,7 @@ struct weir_lmdb_options {
 	const char *const *dbs; /* names, ends with NULL */
 	bool read_only;
 	bool create; /* the databases, if they are not there */
+	bool immutable; /* with read_only: nobody writes to it, ever; no lock file is needed */
 	uint64_t map_bytes; /* 0: what the file says; 1: no more than it uses */
 };
 
@@ -47,6 +48,9 @@ void weir_lmdb_close(struct weir_lmdb *lmdb);
 /* Give back address space a partition no longer needs. No transaction of this
  * process may be open on @lmdb. After an error it is not mapped: close it. */
 int weir_lmdb_shrink(struct weir_lmdb *lmdb);
+
+/* Write a compact copy to folder @path, which is empty. Not durable. */
+int weir_lmdb_copy(struct weir_lmdb *lmdb, const char *path);
 
 /* Bytes of the file that are or were in use, as of the last commit. */
 uint64_t weir_lmdb_bytes(struct weir_lmdb *lmdb);

@@ -47,8 +47,7 @@ const uint8_t *weir_cursor_take(struct weir_cursor *cursor, size_t count);
 
 /* What compressing needs; one thread's. */
 struct weir_packer;
-/* @level is zstd's; 0: do not compress. */
-int weir_packer_new(int level, struct weir_packer **packer);
+int weir_packer_new(bool compress, struct weir_packer **packer);
 void weir_packer_free(struct weir_packer *packer);
 /* Append @count numbers to @to; the three write the same for the same numbers. */
 void weir_pack(struct weir_packer *packer, const uint64_t *numbers, size_t count,

@@ -494,6 +494,19 @@ int weir_pages_list(struct weir_pages_walk *walk, struct weir_pages_names *names
 	return weir_pages_walk(walk, &walk->pages->root.main);
 }
 
+uint64_t weir_pages_entries(struct weir_pages *pages, const char *db)
+{
+	struct weir_pages_walk walk = {.pages = pages};
+	struct weir_pages_names names;
+
+	if (!pages->root.magic || weir_pages_list(&walk, &names))
+		return 0;
+	for (unsigned i = 0; i < names.count; i++)
+		if (!strcmp(names.at[i].name, db))
+			return names.at[i].database.entries;
+	return 0;
+}
+
 int weir_pages_each(struct weir_pages *pages, const char *db, bool values, weir_pages_visit *visit,
 		    void *arg, uint64_t *faults)
 {

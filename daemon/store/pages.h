@@ -45,6 +45,8 @@ int weir_pages_refresh(struct weir_pages *pages, uint64_t transaction);
 /* Check everything: each database, the list of free pages, that no page has two owners.
  * Returns the number of faults, each of which was reported. */
 uint64_t weir_pages_check(struct weir_pages *pages, weir_pages_report *report, void *arg);
+/* How many entries database @db says it has; 0 also when there is none. */
+uint64_t weir_pages_entries(struct weir_pages *pages, const char *db);
 /* Visit what is reachable of database @db in order of its keys; pages that cannot be read
  * are counted in *@faults. @values: with the values. -ENOENT: there is no such database
  * (or its root cannot be reached). */

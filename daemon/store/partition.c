@@ -18,7 +18,7 @@
 #include <unistd.h>
 
 #include "daemon/common/log.h"
-#include "daemon/store/internal.h"
+#include "daemon/store/mount.h"
 
 enum {
 	DESCRIPTORS_EACH = 3, /* LMDB: data, data for synchronous writes, lock */
@@ -93,8 +93,11 @@ static int open_it(struct weir_store *store, struct weir_partition *partition)
 
 	if (partition->lmdb)
 		return 0;
-	ret = weir_partition_open(store, partition->name, is_newest(store, partition),
-				  &partition->lmdb);
+	if (*partition->mount)
+		ret = weir_mount_open(store, partition);
+	else
+		ret = weir_partition_open(store, partition->name, is_newest(store, partition),
+					  &partition->lmdb);
 	partition->damaged = ret && !is_passing(ret);
 	if (!ret)
 		store->open_count++;
@@ -136,6 +139,8 @@ static struct weir_partition *find(struct weir_store *store, uint32_t id)
 {
 	unsigned low = 0, high = store->partition_count;
 
+	if (id & WEIR_MOUNT_BIT)
+		return weir_mount_find(store, id);
 	while (low < high) {
 		unsigned middle = (low + high) / 2;
 
@@ -163,7 +168,7 @@ static int hold(struct weir_store *store, uint32_t id, struct weir_partition **o
 	if (partition->damaged)
 		return -EBADMSG;
 	ret = open_wanted(store, partition);
-	if (ret == -ENOENT && store->options.read_only) {
+	if (ret == -ENOENT && (store->options.read_only || *partition->mount)) {
 		partition->damaged = false;
 		return -ESTALE;
 	}
@@ -261,6 +266,13 @@ int weir_partition_append(struct weir_store *store, const char *name, struct wei
 	return 0;
 }
 
+void weir_partition_drop(struct weir_store *store, struct weir_partition *partition)
+{
+	partition->gone = true;
+	if (!partition->refs)
+		free_partition(store, partition);
+}
+
 void weir_partition_forget(struct weir_store *store, unsigned index)
 {
 	struct weir_partition *partition = store->partitions[index];
@@ -268,9 +280,7 @@ void weir_partition_forget(struct weir_store *store, unsigned index)
 	store->partition_count--;
 	memmove(store->partitions + index, store->partitions + index + 1,
 		(store->partition_count - index) * sizeof(*store->partitions));
-	partition->gone = true;
-	if (!partition->refs)
-		free_partition(store, partition);
+	weir_partition_drop(store, partition);
 }
 
 void weir_partition_make_room(struct weir_store *store)
@@ -315,6 +325,7 @@ int weir_partition_load(struct weir_store *store)
 
 void weir_partition_unload(struct weir_store *store)
 {
+	weir_mount_unload(store);
 	while (store->partition_count)
 		weir_partition_forget(store, store->partition_count - 1);
 	free(store->partitions);

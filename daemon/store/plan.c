@@ -8,9 +8,10 @@
  */
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "daemon/common/log.h"
-#include "daemon/store/internal.h"
+#include "daemon/store/mount.h"
 #include "daemon/store/view.h"
 
 struct plan {
@@ -20,6 +21,9 @@ struct plan {
 	struct weir_store_block *blocks;
 	size_t count, room;
 	uint64_t damaged;
+	bool with_mounts;
+	struct weir_mount_range *taken; /* by partitions that were planned; with mounts only */
+	unsigned taken_count;
 };
 
 static int append(struct plan *plan, uint32_t partition, uint64_t number,
@@ -61,6 +65,32 @@ static int add_blocks(struct plan *plan, struct weir_lmdb_txn *txn, uint32_t par
 	return ret;
 }
 
+/* The store's own partition has these numbers, so that no backup is asked for them. */
+static int take_range(struct plan *plan, struct weir_lmdb_txn *txn)
+{
+	struct weir_mount_range *grown, range;
+	struct weir_store_state state;
+	struct weir_meta_base base;
+	int ret = weir_meta_get_state(txn, &state);
+
+	if (ret)
+		return ret;
+	ret = weir_meta_get(txn, WEIR_DB_META, "base", &base, sizeof(base));
+	/* An old one does not say where it begins: at its first block. */
+	range.first = base.last_block + 1;
+	if (ret == -ENOENT &&
+	    weir_lmdb_seek_number(txn, WEIR_DB_TIMES, 0, false, &range.first, NULL))
+		return txn->error;
+	range.last = state.last_block;
+	memcpy(range.node_id, plan->store->identity.node_id, sizeof(range.node_id));
+	grown = reallocarray(plan->taken, plan->taken_count + 1, sizeof(*grown));
+	if (!grown)
+		return -ENOMEM;
+	plan->taken = grown;
+	plan->taken[plan->taken_count++] = range;
+	return txn->error;
+}
+
 static int plan_partition(struct plan *plan, uint32_t id)
 {
 	struct weir_partition *partition;
@@ -73,6 +103,8 @@ static int plan_partition(struct plan *plan, uint32_t id)
 	if (ret)
 		return ret == -EBADMSG || ret == -ESTALE ? 0 : ret;
 	ret = weir_lmdb_begin(partition->lmdb, false, &txn);
+	if (!ret && plan->with_mounts && !(id & WEIR_MOUNT_BIT))
+		ret = take_range(plan, &txn);
 	if (!ret)
 		ret = add_blocks(plan, &txn, id);
 	weir_lmdb_abort(&txn);
@@ -85,16 +117,65 @@ static int plan_partition(struct plan *plan, uint32_t id)
 	return ret == -ENOENT || ret == -EBADMSG ? 0 : ret;
 }
 
+static bool is_taken(const struct plan *plan, const struct weir_mount_range *range)
+{
+	for (unsigned i = 0; i < plan->taken_count; i++)
+		if (weir_mount_overlap(&plan->taken[i], range))
+			return true;
+	return false;
+}
+
+static int plan_mounted(struct plan *plan, const struct weir_mounted *mounted)
+{
+	struct weir_mount_range *grown;
+
+	if (is_taken(plan, &mounted->range))
+		return 0;
+	grown = reallocarray(plan->taken, plan->taken_count + 1, sizeof(*grown));
+	if (!grown)
+		return -ENOMEM;
+	plan->taken = grown;
+	plan->taken[plan->taken_count++] = mounted->range;
+	return plan_partition(plan, mounted->id);
+}
+
+static int by_time(const void *a, const void *b)
+{
+	const struct weir_store_block *left = a, *right = b;
+
+	return left->min_ns < right->min_ns ? -1 : left->min_ns > right->min_ns;
+}
+
+/* Backups come after the store's own; then all are put in order. */
+static int plan_mounts(struct plan *plan)
+{
+	struct weir_mounted *mounted;
+	size_t own = plan->count;
+	unsigned count;
+	int ret = weir_mount_list(plan->store, &mounted, &count);
+
+	for (unsigned i = 0; i < count && !ret; i++)
+		ret = plan_mounted(plan, &mounted[i]);
+	free(mounted);
+	if (!ret && plan->count > own)
+		qsort(plan->blocks, plan->count, sizeof(*plan->blocks), by_time);
+	return ret;
+}
+
 static int read_indexes(struct plan *plan)
 {
 	uint32_t *ids = NULL;
 	unsigned partitions = 0;
 	int ret = weir_partition_refresh(plan->store);
 
+	plan->with_mounts = plan->with_mounts && weir_mount_refresh(plan->store);
 	if (!ret)
 		ret = weir_partition_ids(plan->store, &ids, &partitions);
 	for (unsigned i = 0; i < partitions && !ret; i++)
 		ret = plan_partition(plan, ids[i]);
+	if (!ret && plan->with_mounts)
+		ret = plan_mounts(plan);
+	free(plan->taken);
 	free(ids);
 	return ret;
 }
@@ -132,6 +213,15 @@ void weir_store_plan_free(struct weir_store *store, struct weir_store_block *blo
 
 int weir_store_plan(struct weir_store *store, uint64_t from_ns, uint64_t to_ns,
 		    struct weir_store_block **blocks, size_t *count, uint64_t *damaged)
+{
+	struct plan plan = {
+		.store = store, .from_ns = from_ns, .to_ns = to_ns, .with_mounts = true};
+
+	return make(&plan, blocks, count, damaged);
+}
+
+int weir_plan_own(struct weir_store *store, uint64_t from_ns, uint64_t to_ns,
+		  struct weir_store_block **blocks, size_t *count, uint64_t *damaged)
 {
 	struct plan plan = {.store = store, .from_ns = from_ns, .to_ns = to_ns};
 

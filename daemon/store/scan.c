@@ -57,7 +57,7 @@ int weir_store_scan(struct weir_store *store, uint64_t from_ns, uint64_t to_ns, 
 	struct scan scan = {.visit = visit, .arg = arg};
 	struct weir_store_block *blocks;
 	size_t count;
-	int ret = weir_store_plan(store, from_ns, to_ns, &blocks, &count, &scan.damaged);
+	int ret = weir_plan_own(store, from_ns, to_ns, &blocks, &count, &scan.damaged);
 
 	if (!ret) {
 		ret = run(store, blocks, count, backward, &scan);

@@ -126,6 +126,46 @@ int weir_survey_open(const char *path, struct weir_lmdb **lmdb)
 	return weir_lmdb_open(path, &options, lmdb);
 }
 
+int weir_survey_open_copy(const char *path, struct weir_lmdb **lmdb)
+{
+	struct weir_lmdb_options options = {
+		.dbs = weir_partition_dbs, .read_only = true, .immutable = true};
+
+	return weir_lmdb_open(path, &options, lmdb);
+}
+
+int weir_survey_state(const char *path, struct weir_store_identity *identity,
+		      struct weir_store_expired *expired)
+{
+	static const char *const dbs[] = {"meta", NULL};
+	struct weir_lmdb_options options = {.dbs = dbs, .read_only = true};
+	char *lock = weir_folder_path(path, "lock.mdb");
+	struct weir_lmdb_value value;
+	struct weir_lmdb_txn txn;
+	struct weir_lmdb *lmdb;
+	int ret;
+
+	/* A copy has none, and no writer. */
+	options.immutable = lock && access(lock, F_OK);
+	free(lock);
+	ret = weir_lmdb_open(path, &options, &lmdb);
+	memset(expired, 0, sizeof(*expired));
+	if (ret)
+		return ret;
+	ret = weir_lmdb_begin(lmdb, false, &txn);
+	if (!ret)
+		ret = weir_lmdb_get(&txn, 0, "identity", &value);
+	if (!ret && value.bytes < sizeof(*identity))
+		ret = -EBADMSG;
+	if (!ret) {
+		memcpy(identity, value.data, sizeof(*identity));
+		weir_meta_get(&txn, 0, "expired", expired, sizeof(*expired));
+	}
+	weir_lmdb_abort(&txn);
+	weir_lmdb_close(lmdb);
+	return ret == -ENOENT ? -EBADMSG : ret;
+}
+
 int weir_survey_read(struct weir_lmdb_txn *txn, const char *path, struct weir_survey_meta *meta)
 {
 	int ret = weir_meta_check_format(txn, WEIR_DB_META, path);
@@ -198,5 +238,21 @@ int weir_survey_lock(const char *dir, int *fd)
 	if (ret && *fd >= 0)
 		close(*fd);
 	free(path);
+	return ret;
+}
+
+int weir_survey_peek(const char *path, struct weir_survey_meta *meta)
+{
+	struct weir_lmdb_txn txn;
+	struct weir_lmdb *lmdb;
+	int ret = weir_survey_open(path, &lmdb);
+
+	if (ret)
+		return ret;
+	ret = weir_lmdb_begin(lmdb, false, &txn);
+	if (!ret)
+		ret = weir_survey_read(&txn, path, meta);
+	weir_lmdb_abort(&txn);
+	weir_lmdb_close(lmdb);
 	return ret;
 }

@@ -51,6 +51,13 @@ int weir_survey_make(const char *dir, struct weir_survey **survey);
 void weir_survey_free(struct weir_survey *survey);
 /* Open the environment of a partition for reading. @path is its folder. */
 int weir_survey_open(const char *path, struct weir_lmdb **lmdb);
+/* Open, read, close. */
+int weir_survey_peek(const char *path, struct weir_survey_meta *meta);
+/* The same of one that nobody writes to, as in a backup: needs no lock file. */
+int weir_survey_open_copy(const char *path, struct weir_lmdb **lmdb);
+/* What a folder "state" says. @expired is zero if it says nothing. */
+int weir_survey_state(const char *path, struct weir_store_identity *identity,
+		      struct weir_store_expired *expired);
 /* -EBADMSG: something that must be there is not. -ENOTSUP: of a later weir (logged). */
 int weir_survey_read(struct weir_lmdb_txn *txn, const char *path, struct weir_survey_meta *meta);
 /* Be the writer until *@fd is closed. -EBUSY: another process is (logged with its pid). */

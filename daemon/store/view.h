@@ -22,11 +22,15 @@ struct weir_store_block {
 
 /**
  * weir_store_plan - all blocks that may hold a flow alive in [@from_ns, @to_ns), as of now.
+ * Those of mounted backups (mount.h) among them.
  * Oldest first, *@blocks for weir_store_plan_free() (NULL when there are none). Damaged partitions are named in the log
  * and added to *@damaged (may be NULL), and the rest is planned.
  */
 int weir_store_plan(struct weir_store *store, uint64_t from_ns, uint64_t to_ns,
 		    struct weir_store_block **blocks, size_t *count, uint64_t *damaged);
+/* The same without the backups that are mounted: what the ledger counts. */
+int weir_plan_own(struct weir_store *store, uint64_t from_ns, uint64_t to_ns,
+		  struct weir_store_block **blocks, size_t *count, uint64_t *damaged);
 /* The same for all blocks numbered above @after, regardless of time. */
 int weir_store_plan_after(struct weir_store *store, uint64_t after,
 			  struct weir_store_block **blocks, size_t *count, uint64_t *damaged);

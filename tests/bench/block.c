@@ -2,7 +2,7 @@
 /*
  * block.c - what blocks take on disk and cost to make and to read.
  *
- *	build/bench/block [-b BLOCKS] [-r RECORDS_PER_BLOCK] [-l LEVEL] [-c] [-w ms|ns]
+ *	build/bench/block [-b BLOCKS] [-r RECORDS_PER_BLOCK] [-l none|hot|cold] [-c] [-w ms|ns]
  *
  * Figures are lines of name, value, unit, with tabs between. -c: every codec that is tried for a
  * column, on its own. Times are of the processor, of one thread, the least over blocks.
@@ -22,7 +22,7 @@ enum { BLOCKS_MAX = 1000 };
 static struct {
 	unsigned blocks;
 	size_t records;
-	int level;
+	enum weir_block_level level;
 	bool candidates;
 	bool milliseconds, nanoseconds;
 } options = {8, 65536, WEIR_BLOCK_LEVEL_HOT, false, true, true};
@@ -185,17 +185,19 @@ static void search(const struct made *made)
 	weir_block_reader_free(reader);
 }
 
-static uint32_t column_bytes(const struct made *made, enum weir_column_id id)
+/* Bytes of column @id, 0 if it is not coded as @codec and @base say. */
+static uint32_t bytes_as(struct weir_block_reader *reader, enum weir_column_id id,
+			 const char *codec, uint8_t base)
 {
-	struct weir_block_reader *reader;
-	uint32_t bytes;
+	struct weir_block_section sections[WEIR_BLOCK_SECTIONS_MAX];
+	unsigned count = weir_block_sections(reader, sections);
 
-	if (weir_block_reader_new(&reader))
-		exit(1);
-	open_block(reader, made, 0);
-	bytes = weir_block_column_bytes(reader, id);
-	weir_block_reader_free(reader);
-	return bytes;
+	for (unsigned i = 0; i < count; i++)
+		if (!strcmp(sections[i].name, weir_column_find(id)->name))
+			return strcmp(sections[i].codec, codec) || sections[i].base != base ?
+				       0 :
+				       sections[i].bytes;
+	return 0;
 }
 
 static void try_candidate(const struct weir_flow *flows, enum weir_column_id id,
@@ -209,7 +211,7 @@ static void try_candidate(const struct weir_flow *flows, enum weir_column_id id,
 	struct weir_vector vector;
 	struct made made;
 	char name[96];
-	double start;
+	uint32_t bytes;
 
 	if (weir_block_writer_new(options.level, &writer) || weir_block_reader_new(&reader))
 		exit(1);
@@ -218,7 +220,8 @@ static void try_candidate(const struct weir_flow *flows, enum weir_column_id id,
 		exit(1);
 	weir_block_seal(0, made.data, made.bytes);
 	for (unsigned i = 0; i < 9; i++) {
-		start = now_ns();
+		double start = now_ns();
+
 		open_block(reader, &made, 0);
 		if (weir_block_column(reader, id, &vector))
 			exit(1);
@@ -226,8 +229,11 @@ static void try_candidate(const struct weir_flow *flows, enum weir_column_id id,
 	}
 	snprintf(name, sizeof(name), "%s.%s%s%s", weir_column_find(id)->name, names[choice.codec],
 		 choice.base ? "_" : "", choice.base ? weir_column_find(choice.base)->name : "");
-	print("candidate", name, column_bytes(&made, id) / (double)options.records, "bytes/flow");
-	print("candidate", name, least(9), "ns/flow");
+	bytes = bytes_as(reader, id, names[choice.codec], choice.base);
+	if (bytes) {
+		print("candidate", name, bytes / (double)options.records, "bytes/flow");
+		print("candidate", name, least(9), "ns/flow");
+	}
 	weir_block_reader_free(reader);
 	weir_block_writer_free(writer);
 }
@@ -271,7 +277,9 @@ int main(int argc, char **argv)
 		else if (c == 'r')
 			options.records = (size_t)atoi(optarg);
 		else if (c == 'l')
-			options.level = atoi(optarg);
+			options.level = *optarg == 'n' ? WEIR_BLOCK_LEVEL_NONE :
+					*optarg == 'c' ? WEIR_BLOCK_LEVEL_COLD :
+							 WEIR_BLOCK_LEVEL_HOT;
 		else if (c == 'c')
 			options.candidates = true;
 		else if (c == 'w')

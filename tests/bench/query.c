@@ -2,11 +2,14 @@
 /*
  * query.c - ask a store as a node does, for bench-query and for tests beside other tools.
  *
- *	query [-t THREADS] [-n LIMIT] [-o bytes|packets|flows] FOLDER FIELDS [FILTER]
+ *	query [-r] [-t THREADS] [-m MEGABYTES] [-n LIMIT] [-o bytes|packets|flows|distinct] [-d FIELDS]
+ *		FOLDER FIELDS [FILTER]
  *
  * FIELDS as weir top --by has them; "-": one sum over all. A line a group: its fields, flows, packets, bytes,
- * separated by tabs; the largest first. On stderr, what weir top --explain would say, as NAME<TAB>VALUE.
+ * separated by tabs, and how many different values of -d there are; the largest first.
+ * -r: values as numbers: protocols, TOS, milliseconds since 1970, addresses without prefix length. On stderr, what weir top --explain would say, as NAME<TAB>VALUE.
  */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -18,7 +21,11 @@
 #include "daemon/query/names.h"
 #include "daemon/query/query.h"
 
-static const char *const orders[] = {"flows", "packets", "bytes"};
+enum { SUMS = 3, DISTINCT = SUMS };
+
+static const char *const orders[] = {"flows", "packets", "bytes", "distinct"};
+
+static bool raw;
 
 struct question {
 	struct weir_query query;
@@ -27,20 +34,54 @@ struct question {
 	struct weir_names *names;
 };
 
-static int emit_group(void *arg, const uint8_t *key, const uint64_t *value)
+static uint64_t number(const uint8_t *bytes, unsigned count)
 {
-	const struct weir_fields *fields = arg;
+	uint64_t value = 0;
+
+	while (count--)
+		value = value << 8 | *bytes++;
+	return value;
+}
+
+static void print_raw(const struct weir_fields *fields, unsigned i, const uint8_t *key)
+{
+	const uint8_t *value = key + fields->use[i].offset;
+	const struct weir_field *field = fields->use[i].field;
 	char text[WEIR_FIELDS_TEXT_MAX];
 
-	for (unsigned i = 0; i < fields->count; i++)
+	if (field->form == WEIR_FIELD_ADDRESS || field->form == WEIR_FIELD_HOST)
+		printf("%s", *value == 4 ? inet_ntop(AF_INET, value + 13, text, sizeof(text))
+					 : inet_ntop(AF_INET6, value + 1, text, sizeof(text)));
+	else if (!strcmp(field->word, "service"))
+		printf("%u/%u", value[0], value[1] << 8 | value[2]);
+	else if (!strcmp(field->word, "time"))
+		printf("%" PRIu64, number(value, 8) / 1000000);
+	else if (field->bytes == 6)
+		printf("%s", weir_fields_text(fields, i, key, text, sizeof(text)));
+	else
+		printf("%" PRIu64, number(value, field->bytes));
+	putchar('\t');
+}
+
+static int emit_group(void *arg, const uint8_t *key, const uint64_t *value)
+{
+	const struct weir_query_spec *spec = arg;
+	const struct weir_fields *fields = &spec->fields;
+	char text[WEIR_FIELDS_TEXT_MAX];
+
+	for (unsigned i = 0; raw && i < fields->count; i++)
+		print_raw(fields, i, key);
+	for (unsigned i = 0; !raw && i < fields->count; i++)
 		printf("%s\t", weir_fields_text(fields, i, key, text, sizeof(text)));
-	printf("%" PRIu64 "\t%" PRIu64 "\t%" PRIu64 "\n", value[0], value[1], value[2]);
+	for (unsigned i = 0; i < spec->measures; i++)
+		printf("%" PRIu64 "%c", value[i], i + 1 < spec->measures ? '\t' : '\n');
 	return 0;
 }
 
 static int usage(void)
 {
-	fprintf(stderr, "usage: query [-t THREADS] [-n LIMIT] [-o bytes|packets|flows] FOLDER FIELDS [FILTER]\n");
+	fprintf(stderr, "usage: query [-r] [-t THREADS] [-m MEGABYTES] [-n LIMIT] [-o bytes|packets|flows|distinct] "
+			"[-d FIELDS] FOLDER FIELDS [FILTER]\n");
 	return 2;
 }
 
@@ -61,10 +102,10 @@ static int prepare(struct question *q, const char *fields, const char *filter)
 	}
 	weir_fields_bind(&q->spec.fields, q->names);
 	q->query.filter = q->filter;
-	for (unsigned i = 0; i < 3; i++)
+	for (unsigned i = 0; i < SUMS; i++)
 		q->spec.measure[i] = (struct weir_measure){.kind = WEIR_MEASURE_SUM,
 							   .quantity = weir_quantity_find(orders[i], strlen(orders[i]))};
-	q->spec.measures = 3;
+	q->spec.measures = q->spec.measure[DISTINCT].distinct.count ? DISTINCT + 1 : SUMS;
 	return 0;
 }
 
@@ -88,7 +129,7 @@ static int ask(struct question *q, const char *folder)
 	int ret = weir_store_open(folder, &options, &store);
 
 	if (!ret) {
-		ret = weir_query_groups(store, &q->query, &q->spec, emit_group, &q->spec.fields, NULL, &result);
+		ret = weir_query_groups(store, &q->query, &q->spec, emit_group, &q->spec, NULL, &result);
 		say(&result);
 		weir_store_close(store);
 	}
@@ -99,23 +140,43 @@ static int ask(struct question *q, const char *folder)
 	return ret ? 1 : 0;
 }
 
+static bool take_option(struct question *q, int option)
+{
+	struct weir_measure *distinct = &q->spec.measure[DISTINCT];
+
+	switch (option) {
+	case 'r':
+		raw = true;
+		return true;
+	case 't':
+		q->query.threads = (unsigned)atoi(optarg);
+		return true;
+	case 'm':
+		q->query.memory_bytes = strtoull(optarg, NULL, 10) << 20;
+		return true;
+	case 'n':
+		q->spec.limit = strtoull(optarg, NULL, 10);
+		return true;
+	case 'd':
+		distinct->kind = WEIR_MEASURE_DISTINCT;
+		return weir_fields_parse(optarg, &distinct->distinct, NULL) == 0;
+	case 'o':
+		for (q->spec.order = 0; q->spec.order <= DISTINCT; q->spec.order++)
+			if (!strcmp(optarg, orders[q->spec.order]))
+				return true;
+	}
+	return false;
+}
+
 int main(int argc, char **argv)
 {
 	struct question q = {.spec.order = 2, .query.spill_dir = "/tmp"};
 	int option, status;
 
 	weir_log_init("query", false);
-	while ((option = getopt(argc, argv, "t:n:o:")) != -1) {
-		if (option == 't')
-			q.query.threads = (unsigned)atoi(optarg);
-		else if (option == 'n')
-			q.spec.limit = strtoull(optarg, NULL, 10);
-		else if (option != 'o')
+	while ((option = getopt(argc, argv, "rt:m:n:o:d:")) != -1)
+		if (!take_option(&q, option))
 			return usage();
-		for (int i = 0; option == 'o' && i < 3; i++)
-			if (!strcmp(optarg, orders[i]))
-				q.spec.order = i;
-	}
 	if (argc - optind < 2 || argc - optind > 3)
 		return usage();
 	status = prepare(&q, argv[optind + 1], argc - optind == 3 ? argv[optind + 2] : "");

@@ -18,6 +18,6 @@ $(CLUSTER)/losesegment: $(BUILD)/san/tests/cluster/losesegment.o $(BUILD)/san/li
 	@mkdir -p $(@D)
 	$(CC) $(WEIR_CFLAGS) $(SAN_FLAGS) -o $@ $^ $(WEIR_LIBS)
 
-cluster-programs: $(CLUSTER)/losesegment $(CLUSTER)/simnode $(CLUSTER)/weir-master $(BUILD)/bin/weir $(BUILD)/bench/flows
+cluster-programs: $(CLUSTER)/losesegment $(CLUSTER)/simnode $(CLUSTER)/weir-master $(BUILD)/bin/weir $(BUILD)/bench/flows $(BUILD)/bench/query
 
 .PHONY: cluster-programs

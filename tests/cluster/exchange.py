@@ -8,7 +8,6 @@ read it too.
 """
 
 import collections
-import ipaddress
 import json
 import os
 import random
@@ -22,10 +21,11 @@ import tempfile
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)) + "/lib")
-from cluster import BUILD, SRC, WEIR, Cluster, free_port, say, skip, wait_for  # noqa: E402
+import nfdump  # noqa: E402
+from cluster import BUILD, SRC, WEIR, Cluster, say, skip, wait_for  # noqa: E402
+from ipfix import ICMP4, File, flow_of  # noqa: E402
 
 FLOWS = f"{BUILD}/bench/flows"
-FORWARD_IPV4, FORWARD_IPV6, ICMP4, ICMP6 = 256, 257, 258, 259
 COUNT = 100000
 PROTOCOLS = {"icmp": 1, "tcp": 6, "udp": 17, "gre": 47, "esp": 50, "icmp6": 58, "ipv6-icmp": 58, "sctp": 132}
 
@@ -39,74 +39,6 @@ def run(*command, code=0):
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == code, f"{command}: {done.returncode}, not {code}\n{done.stdout}{done.stderr}"
     return done.stdout + done.stderr
-
-
-def messages(data):
-    at = 0
-    while at < len(data):
-        version, length = struct.unpack_from(">HH", data, at)
-        assert version == 10 and 16 <= length <= len(data) - at, f"no message at {at}"
-        yield data[at:at + length]
-        at += length
-
-
-class File:
-    """Records of a file as bytes, by template, and what each template's fields are."""
-
-    def __init__(self, path):
-        with open(path, "rb") as f:
-            data = f.read()
-        self.templates, self.records, self.domains = {}, [], collections.Counter()
-        for message in messages(data):
-            domain = struct.unpack_from(">I", message, 12)[0]
-            at = 16
-            while at < len(message):
-                number, length = struct.unpack_from(">HH", message, at)
-                self.take_set(domain, number, message[at + 4:at + length])
-                at += length
-
-    def take_set(self, domain, number, body):
-        if number == 2:
-            at = 0
-            while at < len(body):
-                number, count = struct.unpack_from(">HH", body, at)
-                at += 4
-                fields = []
-                for _ in range(count):
-                    element, length = struct.unpack_from(">HH", body, at)
-                    at += 4
-                    enterprise = 0
-                    if element & 0x8000:
-                        enterprise = struct.unpack_from(">I", body, at)[0]
-                        at += 4
-                    fields.append(((enterprise, element & 0x7fff), length))
-                self.templates[number] = fields
-        elif number in (FORWARD_IPV4, FORWARD_IPV6, ICMP4, ICMP6):
-            size = sum(length for _, length in self.templates[number])
-            assert len(body) % size == 0
-            for at in range(0, len(body), size):
-                self.records.append((number, body[at:at + size]))
-                self.domains[domain] += 1
-
-    def fields(self, record):
-        number, data = record
-        found, at = {}, 0
-        for name, length in self.templates[number]:
-            found[name] = data[at:at + length]
-            at += length
-        return found
-
-
-def flow_of(fields):
-    """What every tool shows of a flow: addresses, ports, protocol, packets, bytes, times in ms, ..."""
-    def number(element):
-        return int.from_bytes(fields.get((0, element), b""), "big")
-    address = (8, 12) if (0, 8) in fields else (27, 28)
-    protocol = number(4)
-    port = number(11) or number(32) or number(139)
-    return (str(ipaddress.ip_address(fields[0, address[0]])), str(ipaddress.ip_address(fields[0, address[1]])),
-            number(7), port, protocol, number(2), number(1), number(152), number(153), number(6),
-            number(10), number(14), number(5), number(58))
 
 
 def same(name, got, wanted):
@@ -216,39 +148,11 @@ def read_by_libfixbuf(path):
     say(f"ipfixDump: {len(wanted)} flows, the same, and {count - len(wanted)} records of options")
 
 
-def nfdump_flow(j):
-    def ms(text):
-        head, _, rest = text.partition(".")
-        return int(time.mktime(time.strptime(head, "%Y-%m-%dT%H:%M:%S"))) * 1000 + int(rest)
-    flags = sum(1 << (7 - i) for i, c in enumerate(j.get("tcp_flags", "")) if c != ".")
-    if j["proto"] in (1, 58):
-        port = j["icmp_type"] * 256 + j["icmp_code"]
-    else:
-        port = j["dst_port"]
-    return (str(ipaddress.ip_address(j.get("src4_addr") or j["src6_addr"])),
-            str(ipaddress.ip_address(j.get("dst4_addr") or j["dst6_addr"])), j.get("src_port", 0), port,
-            j["proto"], j["in_packets"], j["in_bytes"], ms(j["first"]), ms(j["last"]), flags,
-            j["input_snmp"], j["output_snmp"], j["src_tos"], j["src_vlan"])
-
-
 def replayed_to_nfcapd(path):
-    store, port = f"{folder}/nfcapd", free_port()
-    os.mkdir(store)
-    with open(f"{folder}/nfcapd.log", "w", encoding="utf-8") as log:
-        collector = subprocess.Popen(["nfcapd", "-w", store, "-b", "127.0.0.1", "-p", str(port), "-t", "3600",
-                                      "-B", str(8 << 20)], stdout=log, stderr=log)
-    try:
-        def listens():
-            with open("/proc/net/udp", encoding="ascii") as f:
-                return f":{port:04X} " in f.read()
-        wait_for("nfcapd", 20, listens)
-        run(FLOWS, "replay", str(port), path)
-    finally:
-        collector.send_signal(signal.SIGTERM)
-        collector.wait(timeout=30)
-    answer = json.loads("[" + run("nfdump", "-R", store, "-q", "-o", "json") + "]")  # -q: without brackets
+    store = f"{folder}/nfcapd"
+    nfdump.collect(store, lambda port: run(FLOWS, "replay", str(port), path))
     file = File(path)
-    same("what nfdump reads after a replay to nfcapd", [nfdump_flow(j) for j in answer],
+    same("what nfdump reads after a replay to nfcapd", nfdump.flows(store),
          [flow_of(file.fields(r)) for r in file.records])
 
 
@@ -270,8 +174,6 @@ def made_by_softflowd():
     assert all(0 <= written_ms - flow_of(file.fields(r))[8] < 60000 for r in file.records)
 
 
-os.environ["TZ"] = "UTC"
-time.tzset()
 try:
     run(FLOWS, "ipfix", f"{folder}/some.ipfix", "5000")
     run(FLOWS, "ipfix", f"{folder}/many.ipfix", str(COUNT))

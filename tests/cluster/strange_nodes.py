@@ -158,6 +158,41 @@ spoil("damaged blocks",
       lambda ask, verb: frame(sub(9, num(1, ask) + sub(3, line(b"\x06", 1, 2, 3)))) + end(
           ask, matched=totals(1, 2, 3), damaged=3), "3 damaged blocks")
 
+# The verbs that came later: a node that does not know one, or does not keep to it.
+EOPNOTSUPP = (1 << 64) - 95
+GROUPS = ("top", "--by", "proto", "--sum", "packets")
+PACKETS = {x["proto"]: x["low"]["packets"] for x in cluster.ask(*GROUPS)["lines"]}
+
+
+def groups(keys, *values):
+    packed = b"".join(varint(v) for v in values)
+    return sub(7, num(1, len(values)) + sub(2, keys) + sub(3, packed))
+
+
+def spoil_later(what, question, answer, words, right):
+    fake = Fake(cluster.port, "bad", answer)
+    wait_for("bad connected", 10, lambda: cluster.connected() == 2)
+    done = subprocess.run([WEIR, *question, "--master", "--socket", cluster.socket, "--output", "jsonl"],
+                          capture_output=True, text=True, check=False, timeout=60)
+    rows = [json.loads(x) for x in done.stdout.splitlines()]
+    assert done.returncode == PARTIAL and "bad" in done.stderr and words in done.stderr, (what, done)
+    assert right(rows), (what, rows[:3])
+    fake.close()
+    say(f"{what}: {done.stderr.strip()}")
+
+
+def packets_right(rows):
+    return {x["proto"]: x["packets"] for x in rows} == PACKETS and all(x["packets_high"] is None for x in rows)
+
+
+for question, right in ((GROUPS, packets_right), (("flows", "--order", "bytes"), lambda rows: len(rows) == 20),
+                        (("pairs", "--limit", "3"), lambda rows: len(rows) == 3)):
+    spoil_later(f"an older version, {question[0]}", question,
+                lambda ask, verb: end(ask, EOPNOTSUPP, "what?"), "its version does not know this question", right)
+for what, part in (("keys of another length", groups(b"\x06\x06", 1)), ("a value too few", groups(b"\x06\x11", 1)),
+                   ("groups too many", sub(7, num(1, 1 << 31) + sub(2, b"\x06") + sub(3, b"\x01")))):
+    spoil_later(what, GROUPS, lambda ask, verb, part=part: frame(sub(9, num(1, ask) + part)) + end(ask),
+                "not one to this question", packets_right)
 # A node of which nothing is here yet: summaries prove nothing then.
 new = Fake(cluster.port, "new", lambda ask, verb: frame(
     sub(9, num(1, ask) + sub(3, line(b"\x06", 1, 2, 3)))) + end(ask, matched=totals(1, 2, 3)), last=5)

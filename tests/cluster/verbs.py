@@ -331,7 +331,7 @@ assert done.stderr.splitlines()[1:3] == ["  src prot 80", "      ^"], done.stder
 done = weir("top", "in if nosuch0", code=2)  # only the node knows its interfaces
 assert "nosuch0" in done.stderr and done.stderr.splitlines()[1:3] == ["  in if nosuch0", "        ^"], done.stderr
 for words, sentence in (
-        (("top", "--by", "source"), "fields are src"), (("flows", "--order", "size"), "there are time, bytes"),
+        (("top", "--by", "source"), "there are src"), (("flows", "--order", "size"), "there are bytes"),
         (("top", "--sum", "rtt"), "--sum: a sum of rtt means nothing"),
         (("pairs", "--order", "ttl"), "there are time, end"), (("series", "--every", "x"), "not a duration"),
         (("flows", "--limt", "3"), "did you mean --limit?"), (("pairs", "--output", "nfdump"), "only flows"),

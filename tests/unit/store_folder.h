@@ -133,10 +133,12 @@ HELPER int folder_visit(void *arg, uint64_t block, const struct weir_flow *flows
 	seen->flows += count;
 	for (size_t i = 0; i < count; i++) {
 		const uint8_t *bytes = (const uint8_t *)&flows[i];
+		uint64_t hash = 0xcbf29ce484222325;
 
 		weir_flow_count(&seen->totals, &flows[i]);
 		for (size_t k = 0; k < sizeof(flows[i]); k++)
-			seen->digest = (seen->digest ^ bytes[k]) * 0x100000001b3;
+			hash = (hash ^ bytes[k]) * 0x100000001b3;
+		seen->digest += hash; /* their order in a block is nobody's */
 	}
 	return 0;
 }

@@ -2,12 +2,16 @@
 /* options.c and table.c: what the command line takes, and how columns stand. */
 #include <check.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <pty.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "daemon/cli/client.h"
 #include "daemon/cli/json.h"
+#include "daemon/common/clock.h"
 
 static int nothing(const struct weir_cli_options *o)
 {
@@ -178,6 +182,42 @@ START_TEST(times)
 }
 END_TEST
 
+/* On a terminal one line is rewritten from the second second on, and gone when a part comes. */
+START_TEST(progress)
+{
+	Weir__Wire__Progress state = WEIR__WIRE__PROGRESS__INIT;
+	Weir__Wire__Part part = WEIR__WIRE__PART__INIT;
+	struct weir_cli_progress p = {.started_ns = weir_clock_monotonic_ns()};
+	int terminal, screen, saved = dup(STDERR_FILENO);
+	char text[256] = "";
+	ssize_t bytes;
+
+	ck_assert_int_eq(openpty(&screen, &terminal, NULL, NULL, NULL), 0);
+	fcntl(screen, F_SETFL, O_NONBLOCK);
+	dup2(terminal, STDERR_FILENO);
+	state.blocks = 3;
+	state.blocks_total = 12;
+	state.records = 3 * 65536;
+	part.state = &state;
+	weir_cli_progress_show(&p, &part);
+	ck_assert(!p.shown); /* too early */
+	p.started_ns -= 2 * WEIR_NS_PER_SECOND;
+	weir_cli_progress_show(&p, &part);
+	ck_assert(p.shown);
+	part.state = NULL;
+	weir_cli_progress_show(&p, &part);
+	ck_assert(!p.shown);
+	bytes = read(screen, text, sizeof(text) - 1);
+	dup2(saved, STDERR_FILENO);
+	close(saved);
+	ck_assert_int_gt(bytes, 0);
+	ck_assert_ptr_nonnull(strstr(text, "\r\033[K 25 %  3 of 12 blocks, 196 k records, 98."));
+	ck_assert_str_eq(text + bytes - 4, "\r\033[K");
+	close(terminal);
+	close(screen);
+}
+END_TEST
+
 START_TEST(table)
 {
 	char *text = NULL;
@@ -248,6 +288,7 @@ int main(void)
 	tcase_add_test(tcase, outputs);
 	tcase_add_test(tcase, suggestions);
 	tcase_add_test(tcase, times);
+	tcase_add_test(tcase, progress);
 	tcase_add_test(tcase, table);
 	tcase_add_test(tcase, said);
 	tcase_add_test(tcase, icmp_of_type_and_code_zero);

@@ -236,6 +236,39 @@ START_TEST(written_wrongly)
 }
 END_TEST
 
+static void expect_complaint(const char *text, const char *sentence)
+{
+	struct weir_fields fields;
+	const char *word = NULL;
+	char error[512];
+
+	ck_assert_int_eq(weir_fields_parse(text, &fields, &word), -EINVAL);
+	weir_fields_complain(text, word, error, sizeof(error));
+	ck_assert_msg(!strncmp(error, sentence, strlen(sentence)), "%s: %s", text, error);
+}
+
+START_TEST(complaints)
+{
+	expect_complaint("src,dts", "\"dts\" is not a field; did you mean \"dst\"?");
+	expect_complaint("srv/24", "\"srv\" is not a field; did you mean \"src\"?");
+	expect_complaint("servce", "\"servce\" is not a field; did you mean \"service\"?");
+	expect_complaint("in_nam,src", "\"in_nam\" is not a field; did you mean \"in_name\"?");
+	expect_complaint("nothing", "\"nothing\" is not a field; there are src, dst, host,");
+	expect_complaint("", "a field is missing; there are src,");
+	expect_complaint("src,", "a field is missing; there are src,");
+	expect_complaint("src,SRC", "\"SRC\" is there twice");
+	expect_complaint("src,dst,host,sport,dport,proto,tos,vlan,ttl",
+			 "\"ttl\" is one field too many; there may be 8");
+	expect_complaint("time", "\"time\" needs a span of time behind it, such as time/5m");
+	expect_complaint("dst,time/5x", "\"time/5x\" needs a span of time behind it");
+	expect_complaint("host/33",
+			 "\"host/33\": a network is host/24 (IPv4, 0 to 32) or host/24/64");
+	expect_complaint("sport/24", "\"sport\" takes nothing behind it");
+	expect_complaint("a-word-of-many-letters-which-is-longer-than-anything-sensible",
+			 "\"a-word-of-many-letters-which-is-longer-than-any\" is not a field;");
+}
+END_TEST
+
 static void expect_titles(const char *written, const char *title, const char *name)
 {
 	struct weir_fields fields, again;
@@ -413,6 +446,7 @@ int main(void)
 	tcase_add_test(tcase, masks);
 	tcase_add_test(tcase, more_texts);
 	tcase_add_test(tcase, written_wrongly);
+	tcase_add_test(tcase, complaints);
 	tcase_add_test(tcase, titles);
 	tcase_add_test(tcase, numbers);
 	tcase_add_test(tcase, named);

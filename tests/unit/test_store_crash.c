@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 
 #include "daemon/store/check.h"
+#include "daemon/store/rollup.h"
 #include "tests/unit/disk.h"
 #include "tests/unit/store_folder.h"
 
@@ -20,9 +21,10 @@ enum {
 
 static char copy[96]; /* where what was left by a power failure is built */
 
+/* Two partitions in a day, which has five: see live(). */
 static uint64_t when(uint64_t i)
 {
-	return START + i / 5 * DAY;
+	return START + i / 5 * DAY + i % 5 * 25 * WEIR_NS_PER_SECOND;
 }
 
 static size_t flows_of(uint64_t i)
@@ -30,24 +32,21 @@ static size_t flows_of(uint64_t i)
 	return 20 + i % 5 * 40;
 }
 
-/* What is in the store after put 1..@puts. */
-static struct folder_seen expected(uint64_t puts)
+/* What puts @first + 1 .. @last brought. */
+static struct folder_seen expected(uint64_t first, uint64_t last)
 {
-	static struct folder_seen seen[PUTS + 2];
-	static uint64_t known;
+	struct folder_seen seen = {0};
 
-	ck_assert_uint_le(puts, PUTS + 1);
-	while (known < puts) {
+	ck_assert_uint_le(last, PUTS + 1);
+	for (uint64_t i = first; i < last; i++) {
 		struct weir_flow flows[200];
-		size_t count = flows_of(known);
+		size_t count = flows_of(i);
 
 		for (size_t k = 0; k < count; k++)
-			flows[k] = folder_flow(known * 1000 + k);
-		seen[known + 1] = seen[known];
-		folder_visit(&seen[known + 1], 0, flows, count);
-		known++;
+			flows[k] = folder_flow(i * 1000 + k);
+		folder_visit(&seen, 0, flows, count);
 	}
-	return seen[puts];
+	return seen;
 }
 
 static int put_next(struct weir_store *store, uint64_t i)
@@ -62,21 +61,65 @@ static void tell(int fd, uint64_t mark)
 		ck_assert_int_eq(syscall(SYS_write, fd, &mark, 8), 8);
 }
 
-/* All that happens to a store, from its creation on. @fd: where commits that returned are told. */
-static void live(int fd)
+static struct weir_store *begin(void)
 {
 	struct weir_store *store = folder_open(dir, false);
+	struct weir_store_quota quota = {.keep_ns = 16 * 60 * WEIR_NS_PER_SECOND};
+
+	/* Of this only that partitions are cut after a minute. */
+	weir_store_set_quota(store, &quota);
+	return store;
+}
+
+/* The segments behind the last roll-up become one. */
+static int roll_up(struct weir_store *store, uint64_t through)
+{
+	struct weir_rollup_head head = {.last_segment = through, .end_ns = when(through)};
+	struct weir_rollup_sums sums;
+	char body[500];
+
+	ck_assert_int_eq(weir_rollup_sums(store, WEIR_ROLLUP_MINUTE, &sums), 0);
+	head.first_segment = sums.segment + 1;
+	head.totals = expected(sums.segment, through).totals;
+	head.cumulative = expected(0, through).totals;
+	memset(body, (int)through, sizeof(body));
+	return weir_rollup_put(store, WEIR_ROLLUP_MINUTE, &head, body, sizeof(body));
+}
+
+/* Partitions up to block @through may go, and are too old. */
+static void retain(struct weir_store *store, uint64_t through)
+{
+	struct weir_store_quota quota = {
+		.keep_ns = 1, .release_block = through, .release_segment = through};
+	struct weir_store_retained retained;
+
+	ck_assert_int_eq(weir_store_retain(store, &quota, when(PUTS), &retained), 0);
+	ck_assert_uint_ge(retained.removed, 1);
+}
+
+/* All that happens to a store, from its creation on. @fd: where what returned is told. */
+static void live(int fd)
+{
+	struct weir_store *store = begin();
+	uint64_t rolled = 0;
 
 	for (uint64_t i = 0; i < PUTS; i++) {
 		ck_assert_int_eq(put_next(store, i), 0);
-		tell(fd, i + 1);
-		if (i % 7 == 3)
+		tell(fd, (i + 1) | rolled << 32);
+		if (i % 4 == 2) {
+			ck_assert_int_eq(roll_up(store, i + 1), 0);
+			rolled = i + 1;
+			tell(fd, (i + 1) | rolled << 32);
+		}
+		if (i == 3)
 			ck_assert_int_eq(weir_store_put_cursor(store, "it", i), 0);
-		if (i % 9 == 5)
-			ck_assert_int_eq(weir_store_drop_segments(store, i - 3), 0);
-		if (i == 8) {
+		if (i == 5)
+			ck_assert_int_eq(weir_store_drop_segments(store, 2), 0);
+		if (i == 7 || i == 12)
+			retain(store, i);
+		if (i == 9) {
 			weir_store_close(store);
-			store = folder_open(dir, false);
+			store = begin();
 		}
 	}
 	weir_store_close(store);
@@ -102,35 +145,57 @@ static void check_sound(const char *path, const char *what)
 	weir_check_free(check);
 }
 
+static void check_rollups(struct weir_store *store, uint64_t rolled, uint64_t seq,
+			  const char *what)
+{
+	struct weir_rollup_sums sums;
+	struct folder_seen want;
+
+	ck_assert_int_eq(weir_rollup_sums(store, WEIR_ROLLUP_MINUTE, &sums), 0);
+	ck_assert_msg(sums.segment >= rolled && sums.segment <= seq,
+		      "%s: rolled up to %" PRIu64 ", acknowledged %" PRIu64, what, sums.segment,
+		      rolled);
+	want = expected(0, sums.segment);
+	ck_assert_msg(weir_totals_equal(&want.totals, &sums.held), "%s: roll-ups", what);
+	ck_assert_msg(sums.entries == (sums.segment + 1) / 4, "%s: %" PRIu64 " roll-ups", what,
+		      sums.entries);
+}
+
 static void check_state(struct weir_store *store, uint64_t acknowledged, const char *what,
 			uint64_t *seq)
 {
-	struct folder_seen seen = folder_scan(store), want;
+	struct folder_seen seen = folder_scan(store), all, held;
+	struct weir_store_expired expired;
 	struct weir_store_state state;
 
 	ck_assert_int_eq(weir_store_state(store, &state), 0);
+	ck_assert_int_eq(weir_store_expired(store, &expired), 0);
 	*seq = state.position.seq;
 	ck_assert_msg(*seq >= acknowledged && *seq <= acknowledged + 1,
 		      "%s: position %" PRIu64 ", acknowledged %" PRIu64, what, *seq, acknowledged);
-	want = expected(*seq);
-	ck_assert_msg(seen.blocks == want.blocks && seen.digest == want.digest, "%s: other records",
+	all = expected(0, *seq);
+	held = expected(expired.last_block, *seq);
+	ck_assert_msg(seen.blocks == held.blocks && seen.digest == held.digest, "%s: other records",
 		      what);
-	ck_assert_msg(weir_totals_equal(&want.totals, &state.stored), "%s: stored", what);
-	ck_assert_msg(weir_totals_equal(&want.totals, &state.position.received), "%s: received",
+	weir_totals_add(&seen.totals, &expired.totals);
+	ck_assert_msg(weir_totals_equal(&all.totals, &seen.totals), "%s: held + expired", what);
+	ck_assert_msg(weir_totals_equal(&all.totals, &state.stored), "%s: stored", what);
+	ck_assert_msg(weir_totals_equal(&all.totals, &state.position.received), "%s: received",
 		      what);
-	ck_assert_msg(weir_totals_equal(&want.totals, &state.summed.totals), "%s: summed", what);
+	ck_assert_msg(weir_totals_equal(&all.totals, &state.summed.totals), "%s: summed", what);
 	ck_assert_msg(state.last_block == *seq && state.summed.seq == *seq, "%s: numbers", what);
 }
 
 /* The store in @path was found after a crash. */
-static void check_found(const char *path, uint64_t acknowledged, const char *what)
+static void check_found(const char *path, uint64_t mark, const char *what)
 {
 	struct weir_store_options options = {.max_bytes = 1 << 30};
 	struct weir_store *store;
 	uint64_t seq;
 
 	ck_assert_msg(!weir_store_open(path, &options, &store), "%s: does not open", what);
-	check_state(store, acknowledged, what, &seq);
+	check_state(store, (uint32_t)mark, what, &seq);
+	check_rollups(store, mark >> 32, seq, what);
 	if (seq < PUTS)
 		ck_assert_msg(!put_next(store, seq), "%s: does not go on", what);
 	weir_store_close(store);
