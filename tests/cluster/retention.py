@@ -66,7 +66,7 @@ first = None
 horizon = 0
 removed = 0
 end = time.monotonic() + 300
-while time.monotonic() < end and removed < 3:
+while time.monotonic() < end and removed < 2:
     time.sleep(dice.uniform(1, 3))
     if dice.random() < 0.3:
         node.kill()
@@ -82,7 +82,7 @@ while time.monotonic() < end and removed < 3:
         removed += bool(horizon)
         horizon = now["oldest"]
         say(f"records from {horizon} on, {disk() >> 10} kB")
-assert removed >= 3, "nothing was removed"
+assert removed >= 2, "nothing was removed"
 
 # A quota that becomes smaller is kept at once; nothing else is asked for.
 before = disk()
@@ -147,3 +147,9 @@ terms = {term["name"]: term["flows"] for term in records["terms"]}
 say(f"audit: {terms}")
 assert terms["expired"] > 0 and sum(terms.values()) == total["flows"], terms
 cluster.finish()
+
+# And what is on the disk says the same to a reader of its own.
+done = subprocess.run([WEIR, "store", "check", "--state", f"{cluster.folder}/n1"],
+                      capture_output=True, text=True, timeout=60, check=False)
+say(done.stdout.strip().splitlines()[-1] if done.stdout.strip() else done.stderr)
+assert done.returncode == 0, done.stdout + done.stderr
