@@ -21,6 +21,21 @@ weir_cli_store_run weir_cli_store_stat, weir_cli_store_check, weir_cli_store_rep
 	weir_cli_store_backup, weir_cli_store_verify, weir_cli_store_restore,
 	weir_cli_store_unmount;
 
+enum {
+	WEIR_CLI_MOUNTS_MAX = 64,
+};
+
+struct weir_cli_mounts {
+	unsigned count;
+	struct weir_cli_mount {
+		char name[48];
+		unsigned partitions;
+		uint64_t records, oldest_ns, newest_ns;
+	} at[WEIR_CLI_MOUNTS_MAX];
+};
+/* store_backup.c: what is mounted in folder @restored. */
+void weir_cli_store_mounts(const char *restored, struct weir_cli_mounts *mounts);
+
 /* A line on a terminal that is written over, at most ten times a second, after the first second. */
 void weir_cli_store_progress(const char *what, uint64_t done, uint64_t total);
 void weir_cli_store_progress_end(void);

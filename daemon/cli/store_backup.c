@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 /* store_backup.c - weir store backup, verify, restore, unmount. */
+#include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "daemon/cli/json.h"
 #include "daemon/cli/store.h"
 #include "daemon/common/clock.h"
 #include "daemon/store/backup.h"
+#include "daemon/store/mount.h"
 
 struct copier {
 	const char *what; /* for the progress */
@@ -141,4 +144,45 @@ int weir_cli_store_restore(const struct weir_cli_store *s)
 int weir_cli_store_unmount(const struct weir_cli_store *s)
 {
 	return weir_restore_unmount(s->dir, s->word) ? WEIR_EXIT_FAILED : WEIR_EXIT_OK;
+}
+
+static void add_mount(const char *path, const char *name, struct weir_cli_mounts *mounts)
+{
+	struct weir_backup_manifest manifest;
+	struct weir_cli_mount *mount = &mounts->at[mounts->count];
+
+	if (mounts->count == WEIR_CLI_MOUNTS_MAX || weir_backup_read(path, &manifest))
+		return;
+	mounts->count++;
+	snprintf(mount->name, sizeof(mount->name), "%.47s", name);
+	for (unsigned i = 0; i < manifest.count; i++) {
+		const struct weir_backup_part *part = &manifest.parts[i];
+
+		mount->partitions++;
+		mount->records += part->records;
+		if (!mount->oldest_ns || part->min_ns < mount->oldest_ns)
+			mount->oldest_ns = part->min_ns;
+		if (part->max_ns > mount->newest_ns)
+			mount->newest_ns = part->max_ns;
+	}
+	weir_backup_free(&manifest);
+}
+
+void weir_cli_store_mounts(const char *restored, struct weir_cli_mounts *mounts)
+{
+	DIR *folder = opendir(restored);
+	struct dirent *entry;
+
+	while (folder && (entry = readdir(folder))) {
+		char *path;
+
+		if (!weir_mount_is_name(entry->d_name))
+			continue;
+		path = weir_folder_path(restored, entry->d_name);
+		if (path)
+			add_mount(path, entry->d_name, mounts);
+		free(path);
+	}
+	if (folder)
+		closedir(folder);
 }

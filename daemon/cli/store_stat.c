@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* store_stat.c - weir store stat: what is in a store, how large it is, how far back it goes. */
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/statvfs.h>
 
@@ -8,7 +9,9 @@
 #include "daemon/cli/store.h"
 #include "daemon/common/clock.h"
 #include "daemon/common/text.h"
+#include "daemon/node/node.h"
 #include "daemon/store/column.h"
+#include "daemon/store/mount.h"
 
 struct sums {
 	uint64_t blocks, records, bytes, segments, oldest_ns, newest_ns, partitions;
@@ -218,6 +221,107 @@ static void print_ledger(const struct stat *stat)
 		print_totals("  damaged ", damaged, exact);
 }
 
+static const struct weir_check_part *rollups_of(const struct stat *stat)
+{
+	for (unsigned i = 0; i < stat->check->survey->count; i++)
+		if (stat->check->parts[i].survey->kind == WEIR_SURVEY_ROLLUPS &&
+		    stat->check->parts[i].known)
+			return &stat->check->parts[i];
+	return NULL;
+}
+
+static void used_cell(struct weir_cli_table *t, uint64_t is, uint64_t most)
+{
+	char text[32];
+
+	snprintf(text, sizeof(text), "%.0f %%", 100 * each(is, most));
+	weir_cli_table_cell(t, most ? text : "-");
+}
+
+static void span_cell(struct weir_cli_table *t, uint64_t ns)
+{
+	char text[32];
+
+	weir_cli_table_cell(t, ns ? weir_clock_duration_text(ns, text, sizeof(text)) : "-");
+}
+
+struct kept {
+	const char *what;
+	uint64_t count, bytes, since_ns;
+	uint64_t most_bytes, most_ns;
+};
+
+static void kept_row(const struct stat *stat, struct weir_cli_table *t, const struct kept *kept)
+{
+	bool exact = stat->store->options->exact, told = stat->store->config;
+	uint64_t now = weir_clock_now_ns();
+	uint64_t age = kept->since_ns && now > kept->since_ns ? now - kept->since_ns : 0;
+
+	weir_cli_table_cell(t, kept->what);
+	weir_cli_table_number(t, kept->count, exact);
+	bytes_cell(t, kept->bytes, exact);
+	if (told && kept->most_bytes)
+		bytes_cell(t, kept->most_bytes, exact);
+	else
+		weir_cli_table_cell(t, told ? "any" : "?");
+	used_cell(t, kept->bytes, told ? kept->most_bytes : 0);
+	span_cell(t, age);
+	if (told && kept->most_ns)
+		span_cell(t, kept->most_ns);
+	else
+		weir_cli_table_cell(t, told ? "any" : "?");
+	used_cell(t, age, told ? kept->most_ns : 0);
+}
+
+/* What there is of each kind, and how much of it there may be. */
+static void list_kept(const struct stat *stat)
+{
+	static const char *const words[] = {"minutes", "hours", "days"};
+	const struct weir_node_keep none = {0};
+	const struct weir_node_keep *keep =
+		stat->store->config ? &stat->store->config->keep : &none;
+	const struct weir_check_part *rollups = rollups_of(stat);
+	struct weir_cli_table *t = weir_cli_table_new(
+		stdout, "KEPT|>COUNT|>ON DISK|>MOST|>USED|>BACK TO|>MOST|>USED");
+	struct kept records = {"records",	   stat->sums.records, stat->sums.bytes,
+			       stat->sums.oldest_ns, keep->raw_bytes,	  keep->raw_ns};
+
+	if (!t)
+		return;
+	kept_row(stat, t, &records);
+	for (unsigned i = 0; rollups && i < WEIR_ROLLUP_LEVELS; i++) {
+		struct kept kept = {words[i],
+				    rollups->rollups[i].entries,
+				    rollups->rollups[i].bytes,
+				    rollups->rollups_since_ns[i],
+				    keep->rollup_bytes[i],
+				    keep->rollup_ns[i]};
+
+		kept_row(stat, t, &kept);
+	}
+	weir_cli_table_end(t);
+}
+
+static void print_mounted(const struct stat *stat)
+{
+	char *restored = weir_folder_path(stat->store->dir, WEIR_MOUNT_FOLDER);
+	struct weir_cli_mounts mounts = {0};
+
+	if (restored)
+		weir_cli_store_mounts(restored, &mounts);
+	for (unsigned i = 0; i < mounts.count; i++) {
+		const struct weir_cli_mount *m = &mounts.at[i];
+		char from[40], to[40], records[32];
+
+		printf("mounted   %s: %s records of %u partitions, %s to %s\n", m->name,
+		       weir_cli_show_number(m->records, stat->store->options->exact, records,
+					    sizeof(records)),
+		       m->partitions, weir_clock_text(m->oldest_ns, from, sizeof(from)),
+		       weir_clock_text(m->newest_ns, to, sizeof(to)));
+	}
+	free(restored);
+}
+
 static void print_head(const struct stat *stat)
 {
 	bool exact = stat->store->options->exact;
@@ -239,8 +343,11 @@ static void print_head(const struct stat *stat)
 	       weir_cli_show_number(sums->segments, exact, segments, sizeof(segments)));
 	if (stat->newest)
 		printf(", the last is %" PRIu64, stat->newest->meta.state.summed.seq);
+	if (stat->store->config && stat->store->config->keep.spool_segments)
+		printf(" (%" PRIu64 " are kept)", stat->store->config->keep.spool_segments);
 	putchar('\n');
 	print_ledger(stat);
+	print_mounted(stat);
 }
 
 static json_t *partition_json(const struct weir_check_part *part)
@@ -262,6 +369,61 @@ static json_t *partition_json(const struct weir_check_part *part)
 	json_object_set_new(object, "newest",
 			    weir_cli_json_time(held->blocks ? held->max_ns : 0));
 	return object;
+}
+
+static json_t *kept_json(uint64_t count, uint64_t bytes, uint64_t since_ns, bool told,
+			 uint64_t most_bytes, uint64_t most_ns)
+{
+	json_t *object = json_object();
+
+	json_object_set_new(object, "count", json_integer((json_int_t)count));
+	json_object_set_new(object, "bytes", json_integer((json_int_t)bytes));
+	json_object_set_new(object, "since", weir_cli_json_time(since_ns));
+	json_object_set_new(object, "most_bytes",
+			    told && most_bytes ? json_integer((json_int_t)most_bytes) :
+						 json_null());
+	json_object_set_new(object, "most_ns",
+			    told && most_ns ? json_integer((json_int_t)most_ns) : json_null());
+	return object;
+}
+
+static json_t *all_kept_json(const struct stat *stat)
+{
+	const struct weir_check_part *rollups = rollups_of(stat);
+	const struct weir_node_keep none = {0};
+	bool told = stat->store->config;
+	const struct weir_node_keep *keep = told ? &stat->store->config->keep : &none;
+	json_t *object = json_object();
+
+	json_object_set_new(object, "records",
+			    kept_json(stat->sums.records, stat->sums.bytes, stat->sums.oldest_ns,
+				      told, keep->raw_bytes, keep->raw_ns));
+	for (unsigned i = 0; rollups && i < WEIR_ROLLUP_LEVELS; i++)
+		json_object_set_new(object, weir_rollup_words[i],
+				    kept_json(rollups->rollups[i].entries,
+					      rollups->rollups[i].bytes,
+					      rollups->rollups_since_ns[i], told,
+					      keep->rollup_bytes[i], keep->rollup_ns[i]));
+	return object;
+}
+
+static json_t *mounts_json(const struct stat *stat)
+{
+	char *restored = weir_folder_path(stat->store->dir, WEIR_MOUNT_FOLDER);
+	struct weir_cli_mounts mounts = {0};
+	json_t *array = json_array();
+
+	if (restored)
+		weir_cli_store_mounts(restored, &mounts);
+	for (unsigned i = 0; i < mounts.count; i++)
+		json_array_append_new(
+			array, json_pack("{s:s, s:I, s:I, s:o, s:o}", "name", mounts.at[i].name,
+					 "records", (json_int_t)mounts.at[i].records, "partitions",
+					 (json_int_t)mounts.at[i].partitions, "oldest",
+					 weir_cli_json_time(mounts.at[i].oldest_ns), "newest",
+					 weir_cli_json_time(mounts.at[i].newest_ns)));
+	free(restored);
+	return array;
 }
 
 static json_t *columns_json(const struct stat *stat)
@@ -306,6 +468,8 @@ static int write_json(const struct stat *stat)
 	json_object_set_new(object, "store", weir_cli_json_string(stat->check->survey->dir));
 	json_object_set_new(object, "writer", writer ? json_integer(writer) : json_null());
 	add_sums_json(stat, object);
+	json_object_set_new(object, "kept", all_kept_json(stat));
+	json_object_set_new(object, "mounted", mounts_json(stat));
 	if (stat->store->options->columns)
 		json_object_set_new(object, "columns", columns_json(stat));
 	json_object_set_new(object, "partitions", partitions);
@@ -333,6 +497,8 @@ int weir_cli_store_stat(const struct weir_cli_store *s)
 		ret = write_json(&stat);
 	} else {
 		print_head(&stat);
+		putchar('\n');
+		list_kept(&stat);
 		putchar('\n');
 		list_partitions(&stat);
 		if (s->options->columns) {

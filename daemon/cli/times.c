@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* times.c - a point in time for a table (this machine's zone) and for programs (to the nanosecond). */
+/* times.c - a point in time for a table, in this machine's zone, and for programs, exact. */
 #include <inttypes.h>
 #include <time.h>
 

@@ -193,8 +193,8 @@ static int add_piece(struct rolled *rolled, const struct weir_cover_piece *piece
 }
 
 /* If a block that is held has records that the last roll-ups stand for, and others, these roll-ups would
- * count them twice: leave them out, and say that it is not all. (Partitions end with a minute, and
- * blocks with an hour, so this takes a clock that was set, or minutes that went before their records.) */
+ * count them twice: leave them out, and say that it is not all. (Merging keeps to the seams of
+ * daemon/store/seam.h, so this takes roll-ups that went before their records.) */
 static int cut_cover(struct rolled *rolled, uint64_t through)
 {
 	struct weir_cover *cover = &rolled->cover;

@@ -285,19 +285,24 @@ static int audit_records(struct weir_job *job, struct weir_node *node,
 {
 	struct weir_store_state now = *was, *state = &now;
 	struct weir_store_expired expired = {0};
-	struct weir_totals sum = {0};
+	struct weir_totals sum = {0}, lost = {0};
+	char right[80];
 	struct check check;
 	uint64_t damaged = 0;
 	int result = recount_all(job, node, &now, &damaged, &sum, &expired);
 
 	if (result == -ECANCELED)
 		return result;
-	check_open(&check, node, "records", "stored", &state->stored,
-		   expired.partitions ? "every record, counted again + expired" :
-					"every record, counted again");
+	if (!result)
+		result = weir_store_damaged(node->store, expired.last_block, &lost);
+	snprintf(right, sizeof(right), "every record, counted again%s%s",
+		 expired.partitions ? " + expired" : "", lost.flows ? " + damaged" : "");
+	check_open(&check, node, "records", "stored", &state->stored, right);
 	check_term(&check, "records", &sum);
 	if (expired.partitions)
 		check_term(&check, "expired", &expired.totals);
+	if (lost.flows)
+		check_term(&check, "damaged", &lost);
 	if (result)
 		snprintf(check.note, sizeof(check.note), "reading the store: %s", strerror(-result));
 	else if (damaged)

@@ -139,6 +139,55 @@ static void balance(struct weir_check_run *run)
 			       (uint64_t)check->stored.flows, (uint64_t)sum.flows);
 }
 
+static const struct weir_check_part *last_partition(const struct weir_check *check,
+						    const struct weir_check_part *before)
+{
+	for (unsigned i = check->survey->count; i-- > 0;) {
+		const struct weir_check_part *part = &check->parts[i];
+
+		if (part->survey->kind == WEIR_SURVEY_PARTITION && (!before || part < before) &&
+		    !is_gone(part))
+			return part;
+	}
+	return NULL;
+}
+
+static bool is_zero(const struct weir_totals *totals)
+{
+	return !totals->flows && !totals->packets && !totals->bytes;
+}
+
+/* What was stored or refused is in segments, or is held behind the last one. */
+static void balance_summary(struct weir_check_run *run)
+{
+	struct weir_check *check = run->check;
+	const struct weir_check_part *newest = last_partition(check, NULL), *before;
+	const struct weir_store_state *state;
+	struct weir_totals lost, rest;
+
+	if (!newest || !newest->known || run->options->depth != WEIR_CHECK_ALL)
+		return;
+	state = &newest->meta.state;
+	rest = newest->unsummed;
+	if (state->summed.block < newest->meta.base.last_block) {
+		before = last_partition(check, newest);
+		if (!before || !before->known ||
+		    before->meta.state.summed.block != state->summed.block)
+			return;
+		weir_totals_add(&rest, &before->unsummed);
+	}
+	lost = state->stored;
+	weir_totals_add(&lost, &state->position.refused);
+	weir_totals_add(&lost, &state->position.refused_before);
+	weir_totals_subtract(&lost, &state->summed.totals);
+	weir_totals_subtract(&lost, &rest);
+	check->unsummed_known = true;
+	check->unsummed_lost = lost;
+	if (!is_zero(&lost))
+		weir_check_say(run, NULL, "%" PRId64 " records were stored but are in no segment, "
+			       "nor held behind the last one", (int64_t)lost.flows);
+}
+
 static int prepare(struct weir_check_run *run, const char *dir)
 {
 	int ret = weir_survey_make(dir, &run->check->survey);
@@ -168,6 +217,7 @@ int weir_check_store(const char *dir, const struct weir_check_options *options,
 	if (!ret) {
 		check_joints(&run);
 		balance(&run);
+		balance_summary(&run);
 	}
 	weir_block_reader_free(run.reader);
 	free(run.flows);

@@ -13,6 +13,7 @@
 #ifndef WEIR_STORE_CHECK_H
 #define WEIR_STORE_CHECK_H
 
+#include "daemon/store/rollup.h"
 #include "daemon/store/survey.h"
 
 /* @part: the folder's name; "": the store as a whole. */
@@ -48,7 +49,10 @@ struct weir_check_part {
 	uint64_t blocks, damaged_blocks;
 	uint64_t records, damaged_records; /* by the index, all and those of damaged blocks */
 	struct weir_totals totals; /* of the blocks that are sound */
+	struct weir_totals unsummed; /* of those behind the last segment, at its last commit */
 	uint64_t segments;
+	struct weir_rollup_sums rollups[WEIR_ROLLUP_LEVELS]; /* what the roll-ups say of themselves */
+	uint64_t rollups_since_ns[WEIR_ROLLUP_LEVELS]; /* the oldest begins; 0: none */
 	uint64_t column_bytes[64]; /* by id, of the blocks that are sound; not with WEIR_CHECK_META */
 };
 
@@ -61,6 +65,10 @@ struct weir_check {
 	bool balanced; /* stored = expired + held + damaged, where it could be told */
 	bool balance_known;
 	struct weir_totals stored, expired, held, damaged;
+	/* stored + refused - in segments - behind the last one: damaged before they were summed up. Not
+	 * zero is a fault. */
+	bool unsummed_known;
+	struct weir_totals unsummed_lost;
 };
 
 /* 0 also when faults were found. -ECANCELED. */

@@ -67,6 +67,8 @@ static void check_block(struct weir_check_run *run, struct weir_check_part *part
 		return;
 	}
 	weir_totals_add(&part->totals, &totals);
+	if (number > part->meta.state.summed.block)
+		weir_totals_add(&part->unsummed, &totals);
 	add_columns(run, part);
 	if (!says) {
 		part->records += is.records;

@@ -174,5 +174,7 @@ int weir_check_part(struct weir_check_run *run, struct weir_check_part *part)
 
 	if (!ret && !part->unsound && part->survey->kind == WEIR_SURVEY_PARTITION)
 		ret = check_partition(run, part);
+	if (!ret && !part->unsound && part->survey->kind == WEIR_SURVEY_ROLLUPS)
+		ret = weir_check_rollups(run, part);
 	return ret;
 }

@@ -23,4 +23,7 @@ int weir_check_part(struct weir_check_run *run, struct weir_check_part *part);
 int weir_check_content(struct weir_check_run *run, struct weir_check_part *part,
 		       struct weir_lmdb_txn *txn);
 
+/* check_rollups.c: the same for roll-ups. */
+int weir_check_rollups(struct weir_check_run *run, struct weir_check_part *part);
+
 #endif

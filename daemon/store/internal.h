@@ -160,16 +160,6 @@ int weir_state_removed(struct weir_store *store); /* that folder is gone */
 /* malloc'ed into *@name; NULL: none */
 int weir_state_get_removing(struct weir_store *store, char **name);
 
-/* hours.c: the last block of each hour of the newest partition, by segments. Merging makes no block of
- * records of both sides, so that a roll-up that covers one side stands for whole blocks. */
-enum {
-	WEIR_HOURS_MAX = 64, /* of a partition; the oldest are forgotten */
-};
-/* Segment @summed is written, and covers blocks up to summed->block. */
-void weir_hours_note(struct weir_lmdb_txn *txn, const struct weir_store_summed *summed);
-/* Whether an hour ends between blocks @before and @after, which is the later one. */
-bool weir_hours_between(struct weir_lmdb_txn *txn, uint64_t before, uint64_t after);
-
 /* retention.c: at open, before partitions are taken in. */
 int weir_retention_finish(struct weir_store *store);
 
@@ -222,6 +212,15 @@ void weir_partition_open_older(struct weir_store *store);
 
 /* read.c: what its files take on the disk. */
 uint64_t weir_partition_disk_bytes(const struct weir_store *store, const char *name);
+
+/* rollup.c, for what looks at stores that are not open. */
+extern const char *const weir_rollup_dbs[]; /* meta, then one for each level */
+struct weir_rollup_head;
+struct weir_rollup_sums;
+int weir_rollup_sums_in(struct weir_lmdb_txn *txn, unsigned level, struct weir_rollup_sums *sums);
+/* The first entry behind segment @after, and whether it is what was put: -EBADMSG, with *@segment. */
+int weir_rollup_next_in(struct weir_lmdb_txn *txn, unsigned level, uint64_t after,
+			uint64_t *segment, struct weir_rollup_head *head);
 
 /* newest.c */
 bool weir_newest_is_name(const char *name);

@@ -4,8 +4,9 @@
  *
  * A quiet node commits a block of some hundreds of records every second. Thousands of
  * those take more room than their records in one block, and more time to read. So
- * runs of adjacent blocks of the newest partition are rewritten as one, once a segment
- * covers them (until then they are what a restart sums up again).
+ * runs of adjacent blocks of the newest partition are rewritten as one, once a segment and a
+ * roll-up cover them (until then they are what a restart sums up again), and not across
+ * the places where answers pass from roll-ups to records (seam.h).
  *
  * Which: a run of at most WEIR_STORE_BLOCK_RECORDS records is merged if that
  * makes a block GROWTH times as large as the largest in it, or a large one (LARGE, half a
@@ -19,9 +20,6 @@
  * it replaces, so numbers go on growing along the file, and whatever a segment or a
  * cursor says of blocks up to a number stays true. Readers: replaced.h.
  *
- * No block is made of records before and behind the end of an hour (hours.c): roll-ups that stand for
- * records that are gone end there.
- *
  * What is known of the blocks is in memory only: a run is looked for as blocks become due,
  * one after the other, on a short stack of those that are still small. At start it
  * begins with the first block of the partition, and finds what it would have found.
@@ -32,6 +30,7 @@
 
 #include "daemon/store/block.h"
 #include "daemon/store/internal.h"
+#include "daemon/store/seam.h"
 
 enum {
 	GROWTH = 8,
@@ -69,6 +68,7 @@ struct work {
 	struct weir_store *store;
 	struct weir_store_txn *txn;
 	struct known known; /* becomes what is known if the commit succeeds */
+	struct weir_seams seams;
 	size_t records; /* rewritten */
 	bool more;
 };
@@ -246,8 +246,15 @@ static int settle(struct work *work)
 static int look(struct work *work)
 {
 	struct known *known = &work->known;
-	uint64_t through = work->txn->state.summed.block;
+	uint64_t through = work->seams.through;
 	int ret = settle(work); /* what the last call left */
+
+	if (through > work->txn->state.summed.block)
+		through = work->txn->state.summed.block;
+	if (known->next < work->seams.from) {
+		known->next = work->seams.from;
+		known->count = 0;
+	}
 
 	for (unsigned i = 0; i < LOOK_MAX && !ret && !work->more; i++) {
 		struct weir_lmdb_value value;
@@ -261,7 +268,7 @@ static int look(struct work *work)
 		if (ret)
 			return ret;
 		weir_meta_decode(value.data, value.bytes, &times, sizeof(times));
-		if (weir_hours_between(&work->txn->lmdb, known->next - 1, number))
+		if (weir_seams_part(&work->seams, known->next - 1, number))
 			known->count = 0;
 		push(known, number, (uint32_t)times.records);
 		known->next = number + 1;
@@ -281,7 +288,18 @@ static void begin_known(struct work *work)
 	pthread_mutex_unlock(&store->lock);
 	work->known = store->merge->known;
 	if (work->known.partition != newest)
-		work->known = (struct known){.partition = newest};
+		work->known = (struct known){.partition = newest, .next = 1};
+}
+
+/* Of a partition that does not say where it began (an earlier version made it), nothing is known. */
+static int find_seams(struct work *work)
+{
+	struct weir_meta_base base;
+	int ret = weir_meta_get(&work->txn->lmdb, WEIR_DB_META, "base", &base, sizeof(base));
+
+	if (!ret)
+		ret = weir_seams_find(work->store, base.segment, &work->seams);
+	return ret == -ENOENT ? 0 : ret;
 }
 
 static int merge(struct weir_store *store, uint64_t now_ns)
@@ -292,7 +310,9 @@ static int merge(struct weir_store *store, uint64_t now_ns)
 	if (ret)
 		return ret;
 	begin_known(&work);
-	ret = look(&work);
+	ret = find_seams(&work);
+	if (!ret)
+		ret = look(&work);
 	if (ret || !work.records)
 		weir_store_abort(work.txn);
 	else

@@ -3,8 +3,7 @@
  * newest.c - the partition that is written, and when the next one begins.
  *
  * A day that begins makes the next partition, and so does one that has grown as
- * large or as old as retention wants its pieces; each at the end of the minute, when a segment covers
- * all of the one before, so that roll-ups and records meet there. It starts with a copy of the state of
+ * large or as old as retention wants its pieces. It starts with a copy of the state of
  * the one before, in its first transaction: so the newest partition alone says
  * how far the store is. Which one is newest is decided by name and never goes back: if
  * the clock is set back, records go on into the newest there is, so block
@@ -28,8 +27,6 @@ enum {
 };
 
 /* "20261123" or "20261123.0001" */
-static const uint64_t minute_ns = 60 * WEIR_NS_PER_SECOND;
-
 bool weir_newest_is_name(const char *name)
 {
 	size_t digits = strspn(name, "0123456789");
@@ -215,31 +212,6 @@ static int make(struct weir_store *store, const char *name, uint64_t now_ns)
 	return ret;
 }
 
-/* Whether roll-ups can stand for what the newest one holds, and for nothing else: a segment covers all of
- * it, and the next segment is of another minute. If none has come for long, none is waited for. */
-static bool may_end(const struct weir_store_state *state, uint64_t now_ns)
-{
-	const struct weir_store_summed *summed = &state->summed;
-	uint64_t length = summed->start_ns ? summed->end_ns - summed->start_ns : 0;
-
-	if (!summed->seq || (state->last_block == summed->block &&
-			     summed->start_ns / minute_ns != summed->end_ns / minute_ns))
-		return true;
-	return now_ns > summed->end_ns && now_ns - summed->end_ns > 2 * length + 2 * minute_ns;
-}
-
-static bool newest_may_end(const struct weir_partition *newest, uint64_t now_ns)
-{
-	struct weir_store_state state;
-	struct weir_lmdb_txn txn;
-	bool may = true;
-
-	if (!weir_lmdb_begin(newest->lmdb, false, &txn) && !weir_meta_get_state(&txn, &state))
-		may = may_end(&state, now_ns);
-	weir_lmdb_abort(&txn);
-	return may;
-}
-
 /* Whether retention wants the newest one ended here: it is large or old enough, and not empty. */
 static bool wants_cut(struct weir_store *store, const struct weir_partition *newest,
 		      uint64_t now_ns)
@@ -257,8 +229,7 @@ static bool wants_cut(struct weir_store *store, const struct weir_partition *new
 		/* One of format 1 does not say when it began: at its day. */
 		if (weir_meta_get(&txn, WEIR_DB_META, "base", &base, sizeof(base)))
 			base = (struct weir_meta_base){0};
-		wanted = may_end(&state, now_ns) &&
-			 (large || (now_ns > base.begun_ns && now_ns - base.begun_ns >= cut_ns)) &&
+		wanted = (large || (now_ns > base.begun_ns && now_ns - base.begun_ns >= cut_ns)) &&
 			 (state.last_block > base.last_block || state.summed.seq > base.segment);
 	}
 	weir_lmdb_abort(&txn);
@@ -278,8 +249,7 @@ int weir_partition_current(struct weir_store *store, uint64_t now_ns,
 		ret = weir_partition_reopen(store, newest);
 	if (ret)
 		return ret;
-	if (!newest || (strncmp(name, newest->name, DAY_BYTES) > 0 &&
-			newest_may_end(newest, now_ns)))
+	if (!newest || strncmp(name, newest->name, DAY_BYTES) > 0)
 		ret = make(store, name, now_ns);
 	else if (wants_cut(store, newest, now_ns) && cut_name(newest->name, name))
 		/* Not now? It can as well become larger. */

@@ -253,3 +253,42 @@ int weir_store_figures(struct weir_store *store, struct weir_store_figures *figu
 	free(ids);
 	return ret;
 }
+
+static int add_damaged(struct weir_store *store, uint32_t id, uint64_t after,
+		       struct weir_totals *sum)
+{
+	struct weir_meta_damaged damaged = {0};
+	struct weir_partition *partition;
+	struct weir_store_state state;
+	struct weir_lmdb_txn txn;
+	int ret = weir_partition_hold(store, id, &partition);
+
+	/* Of one that cannot be read nothing is known before it is repaired. */
+	if (ret)
+		return ret == -EBADMSG || ret == -ESTALE ? 0 : ret;
+	ret = weir_lmdb_begin(partition->lmdb, false, &txn);
+	if (!ret)
+		ret = weir_meta_get_state(&txn, &state);
+	if (!ret)
+		ret = weir_meta_get(&txn, WEIR_DB_META, "damaged", &damaged, sizeof(damaged));
+	weir_lmdb_abort(&txn);
+	weir_partition_release(store, partition);
+	if (!ret && state.last_block > after)
+		weir_totals_add(sum, &damaged.totals);
+	return ret == -ENOENT || ret == -EBADMSG ? 0 : ret;
+}
+
+int weir_store_damaged(struct weir_store *store, uint64_t after, struct weir_totals *damaged)
+{
+	uint32_t *ids;
+	unsigned count;
+	int ret = weir_partition_ids(store, &ids, &count);
+
+	memset(damaged, 0, sizeof(*damaged));
+	if (ret)
+		return ret;
+	for (unsigned i = 0; i < count && !ret; i++)
+		ret = add_damaged(store, ids[i], after, damaged);
+	free(ids);
+	return ret;
+}

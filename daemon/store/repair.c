@@ -267,6 +267,83 @@ static void ignore_fault(void *arg, const char *part, const char *sentence)
 {
 }
 
+static bool covers(const struct weir_totals *a, const struct weir_totals *b)
+{
+	return a->flows >= b->flows && a->packets >= b->packets && a->bytes >= b->bytes;
+}
+
+/* Records that are lost before a segment summed them up count as if they never came: as missing.
+ * Masters know nothing else of them, and damaged are those that they know. */
+static bool settle(struct weir_survey_meta *meta, const struct weir_totals *lost)
+{
+	struct weir_store_position *position = &meta->state.position;
+
+	if (!covers(&meta->state.stored, lost) || !covers(&meta->damaged.totals, lost))
+		return false;
+	if (covers(&position->received, lost)) {
+		weir_totals_subtract(&position->received, lost);
+		weir_totals_add(&position->missing, lost);
+	} else if (covers(&position->before, lost)) {
+		weir_totals_subtract(&position->before, lost);
+		weir_totals_add(&position->missing_before, lost);
+	} else {
+		return false;
+	}
+	weir_totals_subtract(&meta->state.stored, lost);
+	weir_totals_subtract(&meta->damaged.totals, lost);
+	return true;
+}
+
+static int put_settled(struct weir_repair *repair, const struct weir_check_part *part,
+		       const struct weir_totals *lost)
+{
+	struct weir_lmdb_options options = {.dbs = weir_partition_dbs,
+					    .map_bytes = part->survey->file_bytes + (1 << 26)};
+	struct weir_survey_meta meta = part->meta;
+	struct weir_lmdb_txn txn;
+	struct weir_lmdb *lmdb;
+	int ret;
+
+	if (!settle(&meta, lost)) {
+		weir_repair_tell(repair, part->survey->name, "what is lost of it does not add up, "
+				 "and is left as it is");
+		repair->result->beyond++;
+		return 0;
+	}
+	ret = weir_lmdb_open(part->survey->path, &options, &lmdb);
+	if (ret)
+		return ret;
+	if (!weir_lmdb_begin(lmdb, true, &txn)) {
+		weir_repair_put_meta(&txn, &meta);
+		weir_lmdb_commit(&txn);
+	}
+	weir_lmdb_close(lmdb);
+	weir_repair_tell(repair, part->survey->name, "%" PRIu64 " records that are lost were in no "
+			 "segment yet: they count as missing", (uint64_t)lost->flows);
+	weir_totals_subtract(&repair->result->damaged, lost);
+	return txn.error;
+}
+
+/* After all else: does the ledger hold now? */
+static int check_again(struct weir_repair *repair, const struct weir_check_options *options)
+{
+	const struct weir_check_part *newest = NULL;
+	struct weir_check *check;
+	int ret = weir_check_store(repair->dir, options, &check);
+
+	if (ret)
+		return ret;
+	for (unsigned i = 0; i < check->survey->count; i++)
+		if (check->parts[i].survey->kind == WEIR_SURVEY_PARTITION)
+			newest = &check->parts[i];
+	if (newest && check->unsummed_known && check->faults == 1 && check->unsummed_lost.flows)
+		ret = put_settled(repair, newest, &check->unsummed_lost);
+	else
+		repair->result->beyond += check->faults && !repair->result->beyond;
+	weir_check_free(check);
+	return ret;
+}
+
 static int run(struct weir_repair *repair)
 {
 	const struct weir_repair_options *options = repair->options;
@@ -280,8 +357,15 @@ static int run(struct weir_repair *repair)
 		ret = finish_all(repair);
 	if (!ret)
 		ret = look_ahead(repair);
+	for (unsigned i = 0; !ret && i < repair->check->survey->count; i++)
+		for (unsigned level = 0; level < WEIR_ROLLUP_LEVELS; level++)
+			if (repair->check->parts[i].rollups[level].segment > repair->taken_segment)
+				repair->taken_segment =
+					repair->check->parts[i].rollups[level].segment;
 	if (!ret)
 		ret = repair_parts(repair);
+	if (!ret && !options->dry_run && repair->check->faults)
+		ret = check_again(repair, &check);
 	if (!ret && !options->dry_run)
 		remove_workplace(repair);
 	weir_check_free(repair->check);

@@ -33,7 +33,7 @@ const uint64_t weir_rollup_ns[WEIR_ROLLUP_LEVELS] = {60 * WEIR_NS_PER_SECOND,
 						     3600 * WEIR_NS_PER_SECOND,
 						     86400 * WEIR_NS_PER_SECOND};
 
-static const char *const rollup_dbs[] = {"meta", "minute", "hour", "day", NULL};
+const char *const weir_rollup_dbs[] = {"meta", "minute", "hour", "day", NULL};
 
 _Static_assert(sizeof(struct weir_rollup_head) == 12 * 8, "append only, u64s only");
 _Static_assert(sizeof(struct weir_rollup_sums) == 14 * 8, "append only, u64s only");
@@ -41,7 +41,7 @@ _Static_assert(sizeof(struct weir_rollup_sums) == 14 * 8, "append only, u64s onl
 static int fill(struct weir_store *store, const char *path)
 {
 	struct weir_lmdb_options options = {
-		.dbs = rollup_dbs, .create = true, .map_bytes = store->options.max_bytes};
+		.dbs = weir_rollup_dbs, .create = true, .map_bytes = store->options.max_bytes};
 	struct weir_lmdb_txn txn;
 	struct weir_lmdb *lmdb;
 	int ret = weir_lmdb_open(path, &options, &lmdb);
@@ -59,7 +59,7 @@ static int fill(struct weir_store *store, const char *path)
 static int open_it(struct weir_store *store, const char *path)
 {
 	struct weir_lmdb_options options = {
-		.dbs = rollup_dbs,
+		.dbs = weir_rollup_dbs,
 		.read_only = store->options.read_only,
 		.map_bytes = store->options.read_only ? 0 : store->options.max_bytes};
 	struct weir_lmdb_txn txn;
@@ -104,6 +104,10 @@ bool weir_rollup_is_open(const struct weir_store *store)
 	return store->rollups;
 }
 
+static int read_value(enum weir_rollup_level level, uint64_t segment,
+		      const struct weir_lmdb_value *value, bool whole,
+		      struct weir_rollup_head *head, size_t *body_at);
+
 /* Absent ones are zero: nothing was put yet. */
 static int get_sums(struct weir_lmdb_txn *txn, enum weir_rollup_level level,
 		    struct weir_rollup_sums *sums)
@@ -113,6 +117,22 @@ static int get_sums(struct weir_lmdb_txn *txn, enum weir_rollup_level level,
 	if (ret == -ENOENT)
 		memset(sums, 0, sizeof(*sums));
 	return ret == -ENOENT ? 0 : ret;
+}
+
+int weir_rollup_sums_in(struct weir_lmdb_txn *txn, unsigned level,
+			struct weir_rollup_sums *sums)
+{
+	return get_sums(txn, level, sums);
+}
+
+int weir_rollup_next_in(struct weir_lmdb_txn *txn, unsigned level, uint64_t after,
+			uint64_t *segment, struct weir_rollup_head *head)
+{
+	struct weir_lmdb_value value;
+	size_t body_at;
+	int ret = weir_lmdb_seek_number(txn, DB_FIRST + level, after + 1, false, segment, &value);
+
+	return ret ? ret : read_value(level, *segment, &value, true, head, &body_at);
 }
 
 int weir_rollup_sums(struct weir_store *store, enum weir_rollup_level level,

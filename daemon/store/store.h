@@ -183,6 +183,9 @@ struct weir_store_expired {
 	uint64_t partitions;
 };
 int weir_store_expired(struct weir_store *store, struct weir_store_expired *expired);
+/* What weir store repair found lost of partitions that end behind block @after: stored = held + expired
+ * + damaged. */
+int weir_store_damaged(struct weir_store *store, uint64_t after, struct weir_totals *damaged);
 /* The number of the last block up to the end of each partition, oldest first, malloc'ed (never NULL).
  * A partition that is damaged ends where the one before it does. */
 int weir_store_ends(struct weir_store *store, uint64_t **blocks, unsigned *count);

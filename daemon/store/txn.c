@@ -174,7 +174,6 @@ int weir_store_put_segment(struct weir_store_txn *txn, const struct weir_store_s
 	if (!to)
 		return txn->lmdb.error;
 	memcpy(to, body, body_bytes);
-	weir_hours_note(&txn->lmdb, summed);
 	txn->state.summed = *summed;
 	txn->bytes += body_bytes;
 	return 0;

@@ -84,6 +84,8 @@ HELPER struct weir_flow folder_flow(uint64_t i)
 	return flow;
 }
 
+static bool folder_no_segments; /* folder_put() makes none */
+
 /* Commit one block of flows @first .. @first + @count, with a position that says so, and a segment
  * that covers it. */
 HELPER int folder_put(struct weir_store *store, uint64_t now, uint64_t first, size_t count)
@@ -98,8 +100,11 @@ HELPER int folder_put(struct weir_store *store, uint64_t now, uint64_t first, si
 	for (size_t i = 0; i < count; i++) {
 		flows[i] = folder_flow(first + i);
 		weir_flow_count(&state.position.received, &flows[i]);
-		weir_flow_count(&state.summed.totals, &flows[i]);
 	}
+	/* The segment sums up all that none did. */
+	state.summed.totals = state.stored;
+	for (size_t i = 0; i < count; i++)
+		weir_flow_count(&state.summed.totals, &flows[i]);
 	state.position.seq++;
 	state.position.instance = 1;
 	state.position.instances = 1;
@@ -113,7 +118,8 @@ HELPER int folder_put(struct weir_store *store, uint64_t now, uint64_t first, si
 		state.summed.block = weir_store_next_block(txn);
 		weir_store_put_block(txn, flows, count);
 		weir_store_put_position(txn, &state.position);
-		weir_store_put_segment(txn, &state.summed, body, sizeof(body));
+		if (!folder_no_segments)
+			weir_store_put_segment(txn, &state.summed, body, sizeof(body));
 		ret = weir_store_commit(txn);
 	}
 	free(flows);

@@ -51,8 +51,6 @@ static struct weir_store *open_store(bool read_only)
 	return store;
 }
 
-static uint64_t interval_ns; /* of segments; 0: they do not say when they began */
-
 /* A block of records that ended at @now, hard to compress, and the segment that covers it. */
 static int put(struct weir_store *store, uint64_t now, bool segment)
 {
@@ -82,7 +80,6 @@ static int put(struct weir_store *store, uint64_t now, bool segment)
 		state.summed.block = weir_store_next_block(txn) - 1;
 		state.summed.seq++;
 		state.summed.end_ns = now;
-		state.summed.start_ns = interval_ns ? now - interval_ns : 0;
 		weir_totals_add(&state.summed.totals, &sum);
 		weir_store_put_segment(txn, &state.summed, "body", 4);
 	}
@@ -496,88 +493,6 @@ START_TEST(test_reading_process)
 }
 END_TEST
 
-/* A partition ends where a minute does, and not between a block and its segment, however small
- * the quota is and whatever the hour. */
-START_TEST(test_ends_with_minutes)
-{
-	struct weir_store *store = open_store(false);
-	uint64_t *ends;
-	unsigned count;
-
-	interval_ns = 10 * WEIR_NS_PER_SECOND;
-	set_quota(store, 0, 1);
-	/* A block each 5 s, a segment each 10 s; from a minute before midnight on. */
-	for (unsigned i = 1; i <= 400; i++)
-		ck_assert_int_eq(put(store, START - 60 * WEIR_NS_PER_SECOND +
-				     i * 5 * WEIR_NS_PER_SECOND, i % 2 == 0), 0);
-	ck_assert_int_eq(weir_store_ends(store, &ends, &count), 0);
-	ck_assert_uint_gt(count, 10);
-	/* Twelve blocks a minute, the twelfth at its very end. */
-	for (unsigned i = 0; i + 1 < count; i++)
-		ck_assert_uint_eq(ends[i] % 12, 0);
-	free(ends);
-	check_ledger(store);
-	weir_store_close(store);
-	interval_ns = 0;
-}
-END_TEST
-
-/* If no segment comes, a day begins all the same. */
-START_TEST(test_ends_without_segments)
-{
-	struct weir_store *store = open_store(false);
-	struct weir_store_figures figures;
-
-	interval_ns = 10 * WEIR_NS_PER_SECOND;
-	ck_assert_int_eq(put(store, START - 15 * WEIR_NS_PER_SECOND, true), 0);
-	ck_assert_int_eq(put(store, START - 5 * WEIR_NS_PER_SECOND, false), 0);
-	ck_assert_int_eq(put(store, START + 5 * WEIR_NS_PER_SECOND, false), 0);
-	ck_assert_int_eq(weir_store_figures(store, &figures), 0);
-	ck_assert_uint_eq(figures.partitions, 1);
-	ck_assert_int_eq(put(store, START + 300 * WEIR_NS_PER_SECOND, false), 0);
-	ck_assert_int_eq(weir_store_figures(store, &figures), 0);
-	ck_assert_uint_eq(figures.partitions, 2);
-	weir_store_close(store);
-	interval_ns = 0;
-}
-END_TEST
-
-/* Small blocks are merged, but not over the end of an hour. */
-START_TEST(test_merge_within_hours)
-{
-	struct weir_store *store = open_store(false);
-	struct weir_store_figures figures;
-	bool is_end;
-	int ret;
-
-	interval_ns = 60 * WEIR_NS_PER_SECOND;
-	for (unsigned i = 1; i <= 150; i++) {
-		ck_assert_int_eq(put(store, START + i * 60 * WEIR_NS_PER_SECOND, true), 0);
-		do
-			ret = weir_store_merge(store, START + i * 60 * WEIR_NS_PER_SECOND);
-		while (ret > 0);
-		ck_assert_int_eq(ret, 0);
-	}
-	ck_assert_int_eq(weir_store_figures(store, &figures), 0);
-	ck_assert_uint_eq(figures.records, 150 * RECORDS);
-	ck_assert_uint_lt(figures.blocks, 60);
-	for (uint64_t hour = 60; hour <= 120; hour += 60) {
-		ck_assert_int_eq(weir_store_is_block_end(store, hour, &is_end), 0);
-		ck_assert(is_end);
-	}
-	/* Some other minute is inside a block, or this test shows nothing. */
-	unsigned inside = 0;
-
-	for (uint64_t block = 1; block <= 150; block++) {
-		ck_assert_int_eq(weir_store_is_block_end(store, block, &is_end), 0);
-		inside += !is_end;
-	}
-	ck_assert_uint_eq(inside, 150 - figures.blocks);
-	weir_store_close(store);
-	interval_ns = 0;
-}
-END_TEST
-
 START_TEST(test_names)
 {
 	ck_assert(weir_newest_is_name("20261125"));
@@ -609,9 +524,6 @@ int main(void)
 	tcase_add_test(tests, test_kill);
 	tcase_add_test(tests, test_damaged);
 	tcase_add_test(tests, test_reading_process);
-	tcase_add_test(tests, test_ends_with_minutes);
-	tcase_add_test(tests, test_ends_without_segments);
-	tcase_add_test(tests, test_merge_within_hours);
 	tcase_add_test(tests, test_names);
 	suite_add_tcase(suite, tests);
 	runner = srunner_create(suite);

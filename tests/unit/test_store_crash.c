@@ -10,7 +10,9 @@
 #include <signal.h>
 #include <sys/wait.h>
 
+#include "daemon/store/backup.h"
 #include "daemon/store/check.h"
+#include "daemon/store/repair.h"
 #include "daemon/store/rollup.h"
 #include "tests/unit/disk.h"
 #include "tests/unit/store_folder.h"
@@ -276,6 +278,165 @@ START_TEST(test_power)
 }
 END_TEST
 
+static void no_word(void *arg, const char *part, const char *sentence)
+{
+}
+
+/* Backups one after the other: whenever power fails, the last one that was reported is there, and
+ * the next try succeeds. */
+START_TEST(test_power_backup)
+{
+	struct weir_backup_options options = {.say = no_word};
+	struct weir_backup_result result;
+	struct weir_store *store;
+	char to[128], store_copy[128], backup_copy[128], new[128];
+	size_t begin_at;
+
+	snprintf(to, sizeof(to), "%s/backup", base);
+	disk_begin(base);
+	store = folder_open(dir, false);
+	for (uint64_t i = 0; i < 7; i++)
+		ck_assert_int_eq(put_next(store, i), 0);
+	weir_store_close(store);
+	begin_at = disk_calls();
+	for (uint64_t round = 1; round <= 3; round++) {
+		ck_assert_int_eq(weir_backup_make(dir, to, &options, &result), 0);
+		disk_mark(round);
+		store = folder_open(dir, false);
+		ck_assert_int_eq(put_next(store, 6 + round), 0);
+		weir_store_close(store);
+	}
+	disk_end();
+	snprintf(copy, sizeof(copy), "%s.after", base);
+	snprintf(store_copy, sizeof(store_copy), "%s/store", copy);
+	snprintf(backup_copy, sizeof(backup_copy), "%s/backup", copy);
+	snprintf(new, sizeof(new), "%s/new", copy);
+	for (size_t call = begin_at; call <= disk_calls(); call++) {
+		enum disk_variant variant = (enum disk_variant)(call % DISK_VARIANTS);
+		uint64_t mark;
+		int ret;
+
+		ck_assert_int_eq(mkdir(copy, 0700), 0);
+		mark = disk_build(call, variant, call + 1, copy);
+		ret = weir_backup_verify(backup_copy, &options, &result);
+		if (mark || ret != -ENOENT)
+			ck_assert_msg(!ret && !result.damaged && result.parts >= 3,
+				      "call %zu, variant %d: %d, backup %" PRIu64, call,
+				      (int)variant, ret, mark);
+		ck_assert_int_eq(weir_backup_make(store_copy, backup_copy, &options, &result), 0);
+		ck_assert_int_eq(weir_backup_verify(backup_copy, &options, &result), 0);
+		ck_assert_uint_eq(result.damaged, 0);
+		ck_assert_int_eq(weir_restore_new(backup_copy, new, &options, &result), 0);
+		check_sound(new, "restored");
+		folder_remove(copy);
+	}
+}
+END_TEST
+
+static void spoil(const char *path, off_t at)
+{
+	static const char rubbish[64] = "rubbish";
+	int fd = open(path, O_WRONLY);
+
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(pwrite(fd, rubbish, sizeof(rubbish), at), sizeof(rubbish));
+	ck_assert_int_eq(fsync(fd), 0);
+	close(fd);
+}
+
+/* A repair is interrupted at any moment, and done again: nothing more is lost, nothing is counted twice. */
+static void power_repair(const char *part, off_t at)
+{
+	struct weir_repair_options options = {.say = no_word, .segment = folder_segment};
+	struct weir_repair_result result;
+	struct weir_store_state once, state;
+	struct weir_store *store;
+	char store_copy[128], what[100];
+	struct folder_seen seen;
+	size_t begin_at;
+
+	disk_begin(base);
+	store = folder_open(dir, false);
+	for (uint64_t i = 0; i < PUTS; i++)
+		ck_assert_int_eq(put_next(store, i), 0);
+	weir_store_close(store);
+	spoil(folder_file(part), at);
+	begin_at = disk_calls();
+	ck_assert_int_eq(weir_repair_store(dir, &options, &result), 0);
+	ck_assert_uint_ge(result.parts, 1);
+	disk_mark(1);
+	disk_end();
+	check_sound(dir, "repaired");
+	store = folder_open(dir, true);
+	seen = folder_scan(store);
+	ck_assert_int_eq(weir_store_state(store, &once), 0);
+	weir_store_close(store);
+	snprintf(copy, sizeof(copy), "%s.after", base);
+	snprintf(store_copy, sizeof(store_copy), "%s/store", copy);
+	for (size_t call = begin_at; call <= disk_calls(); call++)
+		for (unsigned turn = 0; turn < 2; turn++) {
+			unsigned v = turn ? (unsigned)(call % DISK_VARIANTS) : DISK_SOME;
+			struct folder_seen now;
+			uint64_t mark;
+
+			snprintf(what, sizeof(what), "call %zu, variant %u", call, v);
+			ck_assert_int_eq(mkdir(copy, 0700), 0);
+			mark = disk_build(call, (enum disk_variant)v, call + 1, copy);
+			if (mark)
+				check_sound(store_copy, what);
+			ck_assert_int_eq(weir_repair_store(store_copy, &options, &result), 0);
+			ck_assert_msg(!result.beyond, "%s", what);
+			check_sound(store_copy, what);
+			store = folder_open(store_copy, false);
+			now = folder_scan(store);
+			ck_assert_int_eq(weir_store_state(store, &state), 0);
+			ck_assert_msg(now.flows == seen.flows && now.digest == seen.digest, "%s",
+				      what);
+			ck_assert_msg(weir_totals_equal(&state.stored, &once.stored), "%s", what);
+			ck_assert_msg(state.position.seq == once.position.seq, "%s", what);
+			ck_assert_int_eq(put_next(store, PUTS), 0);
+			weir_store_close(store);
+			folder_remove(copy);
+		}
+}
+
+START_TEST(test_power_repair_block)
+{
+	size_t bytes, at = 0;
+	struct weir_store *store = folder_open(dir, false);
+	uint8_t *file;
+
+	/* Where a block lies does not depend on when that is. */
+	for (uint64_t i = 0; i < PUTS; i++)
+		ck_assert_int_eq(put_next(store, i), 0);
+	weir_store_close(store);
+	file = folder_read(folder_file("20241005"), &bytes);
+	while (memcmp(file + at, "WBLK", 4))
+		at += 16;
+	free(file);
+	folder_remove(dir);
+	power_repair("20241005", (off_t)at + 300);
+}
+END_TEST
+
+START_TEST(test_power_repair_root)
+{
+	power_repair("20241004", 16);
+}
+END_TEST
+
+START_TEST(test_power_repair_newest)
+{
+	power_repair("20241006", 4096 + 16);
+}
+END_TEST
+
+START_TEST(test_power_repair_state)
+{
+	power_repair("state", 16);
+}
+END_TEST
+
 static void setup(void)
 {
 	folder_setup();
@@ -299,6 +460,11 @@ int main(void)
 	tcase_set_timeout(tests, 300);
 	tcase_add_test(tests, test_kill);
 	tcase_add_test(tests, test_power);
+	tcase_add_test(tests, test_power_backup);
+	tcase_add_test(tests, test_power_repair_block);
+	tcase_add_test(tests, test_power_repair_root);
+	tcase_add_test(tests, test_power_repair_newest);
+	tcase_add_test(tests, test_power_repair_state);
 	suite_add_tcase(suite, tests);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_NORMAL);

@@ -156,6 +156,44 @@ START_TEST(test_block)
 }
 END_TEST
 
+/* A block is lost before a segment summed it up: its records never came, as far as anybody knows. */
+START_TEST(test_unsummed)
+{
+	struct weir_repair_result result;
+	struct weir_store_state before, after;
+	struct weir_store *store;
+	char fault[400];
+
+	make_store();
+	store = folder_open(dir, false);
+	folder_no_segments = true;
+	for (unsigned i = 0; i < 3; i++)
+		ck_assert_int_eq(folder_put(store, START + (DAYS - 1) * DAY, 500000 + i * 1000, 70),
+				 0);
+	folder_no_segments = false;
+	ck_assert_int_eq(weir_store_state(store, &before), 0);
+	weir_store_close(store);
+	ck_assert_uint_eq(check(fault), 0);
+	/* Whichever of the three that is: find one that has 70 records. */
+	for (unsigned i = 0;; i++) {
+		size_t at = block_at("20241006", i) + 400;
+
+		flip("20241006", at);
+		result = repair(true);
+		if (result.lost_records == 70)
+			break;
+		flip("20241006", at);
+	}
+	result = repair(false);
+	ck_assert_uint_eq(result.beyond, 0);
+	ck_assert_uint_eq(result.damaged.flows, 0);
+	after = open_and_go_on("unsummed");
+	ck_assert_uint_eq(after.position.missing.flows, 70);
+	ck_assert_uint_eq(after.stored.flows + 70, before.stored.flows);
+	ck_assert_uint_eq(after.position.received.flows + 70, before.position.received.flows);
+}
+END_TEST
+
 /* Wherever a byte of an older partition goes wrong, the rest is kept; of the newest, too. */
 static void any_byte(const char *name, unsigned rounds, bool small)
 {
@@ -324,6 +362,7 @@ int main(void)
 	tcase_set_timeout(tests, 200);
 	tcase_add_test(tests, test_nothing);
 	tcase_add_test(tests, test_block);
+	tcase_add_test(tests, test_unsummed);
 	tcase_add_test(tests, test_any_byte_older);
 	tcase_add_test(tests, test_any_byte_newest);
 	tcase_add_test(tests, test_any_byte_state);
