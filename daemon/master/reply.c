@@ -56,6 +56,9 @@ void weir_ending_damaged(struct weir_ending *ending, const struct weir_leg *leg)
 		weir_ending_missing(ending, leg->name,
 				    "%llu damaged blocks of records were left out (see its log)",
 				    (unsigned long long)leg->blocks_damaged);
+	if (leg->refused)
+		weir_ending_missing(ending, leg->name, "it could not store all records of that time, as "
+				    "its disk was full");
 	if (leg->horizon_ns)
 		weir_ending_missing(ending, leg->name,
 				    "it no longer holds records of flows that ended before %s",

@@ -353,12 +353,16 @@ static void drop_partial(const struct top *top, struct weir_legs *legs)
 	for (size_t i = 0; i < legs->count && is_of_everything(top); i++) {
 		struct weir_leg *leg = &legs->leg[i];
 
-		if (!leg->answered || !leg->horizon_ns)
+		if (!leg->answered || (!leg->horizon_ns && !leg->refused))
 			continue;
 		leg->answered = false;
-		snprintf(leg->reason, sizeof(leg->reason),
-			 "it no longer holds records of flows that ended before %s",
-			 weir_clock_text(leg->horizon_ns, text, sizeof(text)));
+		if (leg->refused)
+			snprintf(leg->reason, sizeof(leg->reason),
+				 "it could not store all records, as its disk was full");
+		else
+			snprintf(leg->reason, sizeof(leg->reason),
+				 "it no longer holds records of flows that ended before %s",
+				 weir_clock_text(leg->horizon_ns, text, sizeof(text)));
 	}
 }
 
@@ -392,7 +396,8 @@ static int merge_answered(struct top *top, const struct weir_legs *legs)
 		top->ending.blocks_read += legs->leg[i].blocks_read;
 		weir_ending_damaged(&top->ending, &legs->leg[i]);
 		weir_ending_explain(&top->ending, &legs->leg[i]);
-		if (legs->leg[i].blocks_damaged || legs->leg[i].horizon_ns)
+		if (legs->leg[i].blocks_damaged || legs->leg[i].horizon_ns ||
+		    legs->leg[i].refused)
 			top->uncounted = true;
 		if (i < top->legs && top->leg[i].low)
 			result = merge_leg(top, &top->leg[i]);

@@ -192,7 +192,8 @@ static void explain(const struct weir_query_result *r, Weir__Wire__Explain *mess
 
 bool weir_answer_lacks(const struct weir_answer *answer)
 {
-	return answer->result.blocks_damaged || answer->result.blocks_gone || answer->horizon_ns;
+	return answer->result.blocks_damaged || answer->result.blocks_gone || answer->horizon_ns ||
+	       answer->refused;
 }
 
 void weir_answer_end(struct weir_answer *answer, int result)
@@ -216,6 +217,7 @@ void weir_answer_end(struct weir_answer *answer, int result)
 	end.n_notes = answer->notes;
 	end.notes = notes;
 	end.horizon_ns = answer->horizon_ns;
+	end.refused = answer->refused;
 	if (answer->horizon_ns) {
 		end.n_rollup_ns = WEIR_ROLLUP_LEVELS;
 		end.rollup_ns = answer->rollup_ns;

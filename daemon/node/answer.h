@@ -34,6 +34,7 @@ struct weir_answer {
 	char note[WEIR_ANSWER_NOTES_MAX][WEIR_ANSWER_NOTE_BYTES]; /* for the End */
 	unsigned notes;
 	bool horizon_told;
+	bool refused; /* records of that time were not stored, for lack of room */
 	bool counted; /* roll-ups stand for records that are gone, */
 	bool rolled; /* all of them */
 	uint64_t horizon_ns; /* the question reaches back to before it, what records do not; 0: no */

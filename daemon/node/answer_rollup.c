@@ -67,19 +67,21 @@ static void describe_levels(struct weir_store *store, uint64_t oldest_ns[WEIR_RO
 	}
 }
 
-static void note_refused(struct weir_answer *answer)
+/* Records that came in the time asked for and were not stored. */
+static void see_refused(struct weir_answer *answer)
 {
 	struct weir_store_position position;
 	struct weir_totals refused;
 	char first[40], last[40];
 	uint64_t to_ns = answer->ask->to_ns ? answer->ask->to_ns : UINT64_MAX;
 
-	if (weir_store_position(answer->node->store, &position))
+	if (answer->refused || weir_store_position(answer->node->store, &position))
 		return;
 	refused = weir_position_refused(&position);
 	if (!refused.flows || position.refused_last_ns < answer->ask->from_ns ||
 	    position.refused_first_ns >= to_ns)
 		return;
+	answer->refused = true;
 	weir_answer_note(answer, "%llu flows, %llu bytes came between %s and %s while the disk was "
 			 "full: they are in summaries and roll-ups, and not held as records",
 			 (unsigned long long)refused.flows, (unsigned long long)refused.bytes,
@@ -92,6 +94,7 @@ void weir_answer_horizon(struct weir_answer *answer)
 	struct weir_store_expired expired;
 	char when[40], levels[200];
 
+	see_refused(answer);
 	if (answer->horizon_told || weir_store_expired(answer->node->store, &expired))
 		return;
 	answer->horizon_told = true;
@@ -104,7 +107,6 @@ void weir_answer_horizon(struct weir_answer *answer)
 				 answer->counted ? "" : ", and not in this answer",
 				 *levels ? "; roll-ups are: " : "", levels);
 	}
-	note_refused(answer);
 }
 
 struct rolled {
@@ -281,7 +283,7 @@ struct lines {
 /* Everything that was asked for is counted, if not by whom. */
 static bool is_whole(const struct rolled *rolled)
 {
-	return !rolled->lacking && !rolled->cover.more_before &&
+	return !rolled->lacking && !rolled->cover.more_before && !rolled->answer->refused &&
 	       !rolled->answer->result.blocks_damaged && !rolled->answer->result.blocks_gone;
 }
 
@@ -408,6 +410,7 @@ bool weir_answer_rolled_top(struct weir_answer *answer, const struct weir_query_
 	rolled.key_bytes = spec->fields.key_bytes;
 	rolled.spec.limit = spec->fields.count ? RECORD_GROUPS : 0;
 	/* Any dimension will do for a sum. */
+	see_refused(answer);
 	weir_store_merge_pause(answer->node->store);
 	result = gather_all(&rolled, spec->fields.count ? dimension : 0, expired.last_block);
 	weir_store_merge_resume(answer->node->store);
