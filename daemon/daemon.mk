@@ -49,8 +49,8 @@ $(BUILD)/san/%.o: %.c | $(GEN)
 	$(CC) $(WEIR_CFLAGS) -O1 $(SAN_FLAGS) $(CFLAGS) -c -o $@ $<
 
 # Inner loops over columns, which are worth vectorising; -O2 of gcc 12 hardly does.
-COLUMN_OBJECTS := $(patsubst %,$(BUILD)/obj/daemon/store/%.o,address address_read block_write codec \
-		    decode pack unpack vector)
+COLUMN_OBJECTS := $(patsubst %,$(BUILD)/obj/daemon/store/%.o,address address_read block_write \
+		    codec codec_address codec_dictionary decode pack unpack vector)
 $(COLUMN_OBJECTS): WEIR_CFLAGS += -O3
 
 $(BUILD)/lib/libweir.a: $(LIB_OBJECTS)
@@ -67,8 +67,8 @@ $(BUILD)/bin/$(1): $(call objects,$(BUILD)/obj,$(2)) $(BUILD)/lib/libweir.a
 	@mkdir -p $$(@D)
 	$(CC) $(WEIR_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $$@ $$^ $$(WEIR_LIBS)
 endef
-# weir store finds the store by node.conf.
-$(eval $(call program,weir,$(CLI_SOURCES) daemon/node/config.c))
+# weir store finds the store by node.conf, and a folder is asked with the node's own answers.
+$(eval $(call program,weir,$(CLI_SOURCES) $(filter-out %/main.c,$(NODE_SOURCES))))
 $(eval $(call program,weir-node,$(NODE_SOURCES)))
 $(eval $(call program,weir-master,$(MASTER_SOURCES)))
 

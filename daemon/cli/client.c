@@ -191,7 +191,7 @@ static int read_answer(struct connection *c, weir_cli_take_part *take, void *arg
 	}
 }
 
-/* Names are known where the question goes to, not here: errors in a filter come from there as well. */
+/* Names are known where the question goes to: errors in a filter come from there as well. */
 static bool blames_filter(const struct weir_cli_options *o, const Weir__Wire__End *end)
 {
 	return end->status == -EINVAL && end->in_filter && o->words[0] &&
@@ -238,8 +238,8 @@ static void catch_signals(struct connection *c)
 	sigaction(SIGINT, &action, NULL);
 }
 
-static int converse(const struct weir_cli_options *o, struct connection *c, Weir__Wire__Ask *ask, weir_cli_take_part *take, void *arg,
-		    struct weir_cli_answer *answer)
+static int converse(const struct weir_cli_options *o, struct connection *c, Weir__Wire__Ask *ask,
+		    weir_cli_take_part *take, void *arg, struct weir_cli_answer *answer)
 {
 	Weir__Wire__Frame frame = WEIR__WIRE__FRAME__INIT;
 	int ret = greet(c);
@@ -266,15 +266,23 @@ int weir_cli_client_ask(const struct weir_cli_options *o, Weir__Wire__Ask *ask,
 {
 	struct connection c = {.fd = -1,
 			       .progress = {.started_ns = weir_clock_monotonic_ns()}};
+	struct weir_cli_folder *folder = NULL;
 	int status = WEIR_EXIT_FAILED;
 
 	memset(answer, 0, sizeof(*answer));
 	choose(o, &c);
+	if (o->state) {
+		if (weir_cli_folder_open(o->state, &folder))
+			return status;
+		c.path = weir_cli_folder_socket(folder);
+		c.master = false;
+	}
 	catch_signals(&c);
 	if (open_socket(&c) == 0)
 		status = converse(o, &c, ask, take, arg, answer);
 	if (c.fd >= 0)
 		close(c.fd);
+	weir_cli_folder_close(folder);
 	sigprocmask(SIG_SETMASK, &c.waiting, NULL);
 	signal(SIGINT, SIG_DFL);
 	return status;

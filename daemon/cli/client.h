@@ -41,4 +41,10 @@ struct weir_cli_progress {
 void weir_cli_progress_show(struct weir_cli_progress *p, const Weir__Wire__Part *part);
 void weir_cli_progress_clear(struct weir_cli_progress *p);
 
+/* folder.c: answers from the folder of a store, as a node there would give them. A failure is said on stderr. */
+struct weir_cli_folder;
+int weir_cli_folder_open(const char *state, struct weir_cli_folder **folder);
+const char *weir_cli_folder_socket(const struct weir_cli_folder *folder);
+void weir_cli_folder_close(struct weir_cli_folder *folder);
+
 #endif

@@ -193,13 +193,15 @@ int weir_cli_groups_add(struct weir_cli_groups *g, const uint8_t *key, const uin
 	return 0;
 }
 
-uint64_t weir_cli_groups_time(const struct weir_cli_groups *g, const uint8_t *key)
+bool weir_cli_groups_time(const struct weir_cli_groups *g, unsigned field, const uint8_t *key,
+			  uint64_t *ns)
 {
-	uint64_t ns = 0;
-
+	if (strcmp(weir_fields_word(&g->fields, field), "time"))
+		return false;
+	*ns = 0;
 	for (unsigned i = 0; i < 8; i++)
-		ns = ns << 8 | key[g->fields.use[0].offset + i];
-	return ns;
+		*ns = *ns << 8 | key[g->fields.use[field].offset + i];
+	return true;
 }
 
 static void put_totals(uint64_t value[USUAL], const Weir__Wire__Totals *message)

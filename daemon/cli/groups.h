@@ -42,9 +42,12 @@ int weir_cli_groups_ask(struct weir_cli_groups *g, uint64_t limit, struct weir_c
 /* One more row; @high NULL: exact. -ENOMEM. */
 int weir_cli_groups_add(struct weir_cli_groups *g, const uint8_t *key, const uint64_t *low,
 			const uint64_t *high);
-/* When the bucket of row @key began. */
-uint64_t weir_cli_groups_time(const struct weir_cli_groups *g, const uint8_t *key);
+/* Whether @field is a time; then when the span of row @key began. */
+bool weir_cli_groups_time(const struct weir_cli_groups *g, unsigned field, const uint8_t *key,
+			  uint64_t *ns);
 
+/* rows_table.c. 0 or -ENOMEM. */
+int weir_cli_rows_table(const struct weir_cli_groups *g);
 /* rows.c. Whether rows are written as they come. */
 bool weir_cli_rows_stream(const struct weir_cli_groups *g);
 /* Write the rows that are kept and forget them. */

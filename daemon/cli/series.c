@@ -16,6 +16,14 @@ enum {
 	ROWS_FILLED_MAX = 1000000, /* a step of a second over twelve days */
 };
 
+static uint64_t time_at(const struct weir_cli_groups *g, size_t row)
+{
+	uint64_t ns = 0;
+
+	weir_cli_groups_time(g, 0, g->keys + row * g->fields.key_bytes, &ns);
+	return ns;
+}
+
 static uint64_t step_of(const struct weir_cli_groups *g, uint64_t ns)
 {
 	return ns - ns % g->series_ns;
@@ -31,9 +39,7 @@ static bool find_span(const struct weir_cli_groups *g, uint64_t *first, uint64_t
 	*first = o->from_ns ? step_of(g, o->from_ns) : UINT64_MAX;
 	*last = o->from_ns || o->to_ns ? step_of(g, end) : 0;
 	if (g->count) {
-		uint64_t low = weir_cli_groups_time(g, g->keys);
-		uint64_t high = weir_cli_groups_time(g, g->keys + (g->count - 1) *
-								       g->fields.key_bytes);
+		uint64_t low = time_at(g, 0), high = time_at(g, g->count - 1);
 
 		*first = low < *first ? low : *first;
 		*last = high > *last ? high : *last;
@@ -67,8 +73,7 @@ static int fill(struct weir_cli_groups *g)
 	for (uint64_t step = first; step <= last && !ret; step += g->series_ns) {
 		uint8_t key[8];
 
-		if (row < g->count &&
-		    weir_cli_groups_time(g, g->keys + row * g->fields.key_bytes) == step) {
+		if (row < g->count && time_at(g, row) == step) {
 			ret = copy_row(&full, g, row++);
 			continue;
 		}

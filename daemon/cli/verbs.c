@@ -8,7 +8,7 @@
 #define QUERY_MORE                                                                                 \
 	"FILTER is described in weir-filter(7), fields and quantities as well. Without --node,\n"   \
 	"--master or --socket the node on this machine is asked if there is one, else the\n"        \
-	"master.\n"
+	"master; with --state the folder of a store is read.\n"
 
 #define FIELDS_MORE                                                                                \
 	"FIELDS: src, dst, host, sport, dport, proto, service, in_if, out_if, vlan, dscp, flags,\n" \
@@ -22,7 +22,7 @@ const struct weir_cli_verb weir_cli_verbs[] = {
 	{"live", weir_cli_live, "Show the flows in the kernel's tables now", "[FILTER]", "jcFnsx",
 	 "Example: weir live tcp and bytes '>' 1m --limit 20\n", true, true},
 	{"flows", weir_cli_flows, "List stored flow records, newest first", "[FILTER]",
-	 "oAnftjcFxXNMS",
+	 "oAnftjcFxXdNMS",
 	 "Shows 20 flows unless --limit says otherwise. QUANTITY: time, bytes, packets, duration,\n"
 	 "bps, pps, bpp, rtt, response, retransmitted, out_of_order, fragments, ttl.\n"
 	 "Examples:\n"
@@ -31,7 +31,7 @@ const struct weir_cli_verb weir_cli_verbs[] = {
 	 "  weir flows --from yesterday --to today --limit 0 --csv >flows.csv\n" QUERY_MORE,
 	 true, true},
 	{"top", weir_cli_top, "Show the largest hosts, services, ...", "[FILTER]",
-	 "bUKGIoAnftjcFxXNMS",
+	 "bUKGIoAnftjcFxXdNMS",
 	 "Groups by host and shows 10 lines unless told otherwise. --order takes any figure shown.\n"
 	 "Examples:\n"
 	 "  weir top --by src,dst tcp --order packets\n"
@@ -40,7 +40,7 @@ const struct weir_cli_verb weir_cli_verbs[] = {
 	 "  weir top --by dst --sum retransmitted,packets    where segments get lost\n"
 	 "  weir top --by service --max rtt --order max_rtt\n" FIELDS_MORE QUERY_MORE,
 	 true, false},
-	{"series", weir_cli_series, "Show figures over time", "[FILTER]", "EbUKGIftjcFxXNMS",
+	{"series", weir_cli_series, "Show figures over time", "[FILTER]", "EbUKGIftjcFxXdNMS",
 	 "A flow counts when it ended. Without --by a step without flows is a line of zeros.\n"
 	 "Examples:\n"
 	 "  weir series --every 5m --from -6h\n"
@@ -48,7 +48,7 @@ const struct weir_cli_verb weir_cli_verbs[] = {
 	 "  weir series --every 1m --distinct src dst port 22 --from -1h\n" FIELDS_MORE QUERY_MORE,
 	 true, false},
 	{"pairs", weir_cli_pairs, "Show conversations, both directions joined", "[FILTER]",
-	 "oAnftjcFxXNMS",
+	 "oAnftjcFxXdNMS",
 	 "With the round trip of the TCP handshake, and how long the server took to respond.\n"
 	 "Shows 20, newest first, unless told otherwise. QUANTITY: time, bytes, packets, duration,\n"
 	 "rtt, response, retransmitted. Examples:\n"

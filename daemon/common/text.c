@@ -70,10 +70,11 @@ static const struct {
 	const char *name;
 	uint8_t number;
 } protocols[] = {
-	{"icmp", 1},   {"igmp", 2},	 {"ipip", 4},	 {"tcp", 6},	    {"udp", 17},
-	{"dccp", 33},  {"ipv6", 41},	 {"gre", 47},	 {"esp", 50},	    {"ah", 51},
-	{"icmp6", 58}, {"ospf", 89},	 {"pim", 103},	 {"vrrp", 112},	    {"l2tp", 115},
-	{"sctp", 132}, {"udplite", 136}, {"icmpv6", 58}, {"ipv6-icmp", 58},
+	{"icmp", 1},   {"igmp", 2},	 {"ipip", 4},	    {"tcp", 6},	   {"udp", 17},
+	{"dccp", 33},  {"ipv6", 41},	 {"gre", 47},	    {"esp", 50},   {"ah", 51},
+	{"icmp6", 58}, {"ospf", 89},	 {"pim", 103},	    {"vrrp", 112}, {"l2tp", 115},
+	{"sctp", 132}, {"udplite", 136}, {"rsvp", 46},	    {"eigrp", 88}, {"ipcomp", 108},
+	{"hip", 139},  {"icmpv6", 58},	 {"ipv6-icmp", 58},
 };
 
 const char *weir_text_protocol(uint8_t protocol, char *text, size_t text_bytes)

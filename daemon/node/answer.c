@@ -77,13 +77,14 @@ static void allow_spill(const struct weir_node *node, struct weir_query *query)
 		query->spill_bytes = node->config.query_spill_bytes;
 }
 
-/* Names in filters and fields are those of this machine, now. */
+/* Names in filters and fields are those of this machine, now. Flows of another, or of long ago, in a folder that
+ * the command line reads, are nobody's here: the node has no name then. */
 static int read_names(struct weir_answer *answer)
 {
 	const struct weir_node_config *config = &answer->node->config;
 	int result = weir_names_new(config->name, config->site, &answer->names);
 
-	return result ? result : weir_names_read(answer->names);
+	return result || !config->name[0] ? result : weir_names_read(answer->names);
 }
 
 static bool compile(struct weir_answer *answer, struct weir_filter **filter)

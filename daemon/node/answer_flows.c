@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* answer_flows.c - VERB_FLOWS and VERB_LIST: flow records, in an order. */
 #include <errno.h>
-#include <net/if.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,42 +9,23 @@
 
 enum {
 	FLOWS_A_PART = 256,
-	NAMES = 32, /* interface names remembered during an answer */
-};
-
-struct name {
-	uint32_t index;
-	char text[IF_NAMESIZE];
 };
 
 struct list {
 	struct weir_job *job;
+	const struct weir_names *names;
 	unsigned count;
 	struct weir_flow flow[FLOWS_A_PART];
 	Weir__Wire__Flow message[FLOWS_A_PART];
 	Weir__Wire__Flow *pointer[FLOWS_A_PART];
-	struct name name[NAMES];
-	unsigned names;
 };
 
 /* As the interface is called now: it may have been renamed since the flow. "" if it is gone. */
-static char *interface_name(struct list *list, uint32_t index)
+static char *interface_name(const struct list *list, uint32_t index)
 {
-	static char none[] = "";
-	struct name *name;
+	const char *name = index ? weir_names_interface(list->names, index) : NULL;
 
-	if (!index)
-		return none;
-	for (unsigned i = 0; i < list->names; i++)
-		if (list->name[i].index == index)
-			return list->name[i].text;
-	if (list->names == NAMES)
-		return none;
-	name = &list->name[list->names++];
-	name->index = index;
-	if (!if_indextoname(index, name->text))
-		name->text[0] = '\0';
-	return name->text;
+	return name ? (char *)name : "";
 }
 
 static int send_flows(struct list *list)
@@ -107,6 +87,7 @@ void weir_answer_flows(struct weir_answer *answer)
 	list = calloc(1, sizeof(*list));
 	if (list) {
 		list->job = answer->job;
+		list->names = answer->names;
 		result = weir_query_list(answer->node->store, &answer->query, &how, add_flow, list,
 					 &answer->result);
 		if (result == 0)

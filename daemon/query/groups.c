@@ -84,17 +84,25 @@ static int order_groups(const void *arg, const void *x, const void *y)
 	return groups->spec.order == WEIR_ORDER_KEY && groups->spec.reverse ? -order : order;
 }
 
-static uint64_t rank_of(const struct weir_groups *groups, const uint64_t *row)
+/* A word of the key, padded with zeros, in the order of its bytes. */
+static uint64_t key_word(const struct weir_groups *groups, const uint64_t *row, unsigned word)
+{
+	return word < groups->level[0].form.key_words ? be64toh(row[word]) : 0;
+}
+
+static struct weir_rank rank_of(const struct weir_groups *groups, const uint64_t *row)
 {
 	const struct weir_query_spec *spec = &groups->spec;
-	unsigned words = groups->level[0].form.key_words;
+	struct weir_rank rank = {key_word(groups, row, 0), key_word(groups, row, 1)};
+	uint64_t value;
 
-	if (spec->order != WEIR_ORDER_KEY)
-		return spec->reverse ? row[words + (unsigned)spec->order] :
-				       ~row[words + (unsigned)spec->order];
-	if (!words)
-		return 0;
-	return spec->reverse ? ~be64toh(row[0]) : be64toh(row[0]);
+	if (spec->order == WEIR_ORDER_KEY) {
+		if (spec->reverse)
+			rank = (struct weir_rank){~rank.first, ~rank.second};
+		return rank;
+	}
+	value = row[groups->level[0].form.key_words + (unsigned)spec->order];
+	return (struct weir_rank){spec->reverse ? value : ~value, rank.first};
 }
 
 static void leave_out(const struct weir_groups *groups, struct weir_query_rest *rest,

@@ -148,6 +148,15 @@ static void pick(struct weir_worker *worker, struct finder *f)
 	}
 }
 
+/* The second number is what order_flows() compares first of flows that are equal in the first. */
+static struct weir_rank rank_of(const struct listing *l, uint64_t first,
+				const struct weir_flow *flow)
+{
+	if (l->list.order == WEIR_LIST_BY_QUANTITY)
+		return (struct weir_rank){first, ~flow->end_ns};
+	return (struct weir_rank){first, l->list.ascending ? flow->start_ns : ~flow->start_ns};
+}
+
 static int list_block(struct weir_worker *worker, size_t index)
 {
 	struct listing *l = listing_of(worker);
@@ -166,7 +175,8 @@ static int list_block(struct weir_worker *worker, size_t index)
 		weir_columns_gather(worker->columns, WEIR_COLUMN_ALL, f->row, first, count,
 				    f->flow);
 		for (uint32_t i = 0; i < count && !ret; i++)
-			ret = weir_sorter_add(&l->sorter[worker->index], f->rank[first + i],
+			ret = weir_sorter_add(&l->sorter[worker->index],
+					      rank_of(l, f->rank[first + i], &f->flow[i]),
 					      &f->flow[i]);
 	}
 	if (ret == -E2BIG)

@@ -12,7 +12,7 @@ struct source {
 	size_t next; /* row in memory */
 	bool spilled;
 	struct weir_reader reader;
-	uint64_t rank;
+	struct weir_rank rank;
 	const void *row; /* the first that was not taken; NULL: no more */
 };
 
@@ -34,6 +34,7 @@ static int advance(struct source *source)
 	if (!source->spilled) {
 		if (source->next == s->count)
 			return 0;
+		weir_sorter_prefetch(s, source->next + WEIR_SORTER_AHEAD);
 		source->rank = s->sorted[source->next].rank;
 		source->row = s->rows + s->sorted[source->next++].row * s->order.row_bytes;
 		return 0;
@@ -50,8 +51,10 @@ static bool before(const struct merge *m, size_t x, size_t y)
 {
 	const struct source *a = &m->source[x], *b = &m->source[y];
 
-	if (a->rank != b->rank)
-		return a->rank < b->rank;
+	int order = weir_rank_order(&a->rank, &b->rank);
+
+	if (order)
+		return order < 0;
 	return m->order->compare(m->order->arg, a->row, b->row) < 0;
 }
 
@@ -82,7 +85,7 @@ static int add_source(struct merge *m, const struct weir_sorter *sorter,
 	source->spilled = run != NULL;
 	if (run)
 		ret = weir_reader_init(&source->reader, run,
-				       sizeof(uint64_t) + sorter->order.row_bytes);
+				       sizeof(struct weir_rank) + sorter->order.row_bytes);
 	if (!ret)
 		ret = advance(source);
 	if (!ret && source->row)

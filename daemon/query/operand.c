@@ -79,8 +79,13 @@ static int fail_word(struct weir_parser *p)
 {
 	const char *best;
 
-	if (!weir_parser_at_word(p) || p->token.quoted)
+	if (!weir_parser_at_word(p) || p->token.quoted || weir_parser_sees(p, "and") ||
+	    weir_parser_sees(p, "or"))
 		return weir_parser_expect(p, test_wanted);
+	if (strspn(p->token.word, "0123456789") == p->token.length)
+		return weir_parser_fail(p, p->token.at,
+					"a number alone is not a test; write \"port %s\"",
+					p->token.word);
 	for (size_t i = 0; i < sizeof(foreign) / sizeof(foreign[0]); i++) {
 		if (weir_parser_sees(p, foreign[i].word))
 			return weir_parser_fail(p, p->token.at, "%s", foreign[i].sentence);

@@ -132,8 +132,6 @@ int weir_half_order(const void *arg, const void *x, const void *y)
 	const struct weir_half *a = x, *b = y;
 	int order = memcmp(a->key, b->key, sizeof(a->key));
 
-	if (!order)
-		order = order_numbers(a->start_ns, b->start_ns);
 	/* Who started at the same time: towards the lower port first, then the lower address. */
 	if (!order)
 		order = order_numbers(a->dst_port, b->dst_port);
@@ -189,14 +187,18 @@ static void begin(struct weir_pairer *pairer, const struct weir_half *half)
 	pair->start_ns = half->start_ns;
 }
 
+bool weir_pairer_fits(const struct weir_pairer *pairer, const struct weir_half *half)
+{
+	return !memcmp(pairer->first.key, half->key, sizeof(half->key));
+}
+
 bool weir_pairer_add(struct weir_pairer *pairer, const struct weir_half *half, uint64_t gap_ns)
 {
 	bool back;
 
 	if (!pairer->count)
 		begin(pairer, half);
-	else if (memcmp(pairer->first.key, half->key, sizeof(half->key)) ||
-		 (half->start_ns > pairer->end_ns && half->start_ns - pairer->end_ns > gap_ns))
+	else if (half->start_ns > pairer->end_ns && half->start_ns - pairer->end_ns > gap_ns)
 		return false;
 	back = half->backwards != pairer->first.backwards && !half->same_ends;
 	if (back && !pairer->pair.reverse.records)

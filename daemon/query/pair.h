@@ -13,6 +13,7 @@ enum {
 struct weir_half {
 	/* IP version, protocol, the lower end (address and port), the higher one; zeros */
 	uint64_t key[WEIR_HALF_KEY_BYTES / 8];
+	uint64_t hash; /* of the key; whoever sorts them fills it in */
 	uint64_t packets, bytes;
 	uint64_t start_ns, end_ns, second_ns, payload_ns;
 	uint32_t retransmitted, out_of_order, fragments;
@@ -24,7 +25,7 @@ struct weir_half {
 };
 
 void weir_half_make(const struct weir_flow *flow, struct weir_half *half);
-/* A weir_sorter_compare: by key, by start, and so on. */
+/* A weir_sorter_compare of those with equal hashes and starts. */
 int weir_half_order(const void *arg, const void *x, const void *y);
 
 /* The conversation at hand. Zeroed: none. */
@@ -35,8 +36,10 @@ struct weir_pairer {
 	struct weir_pair pair;
 };
 
-/* Add the next record in order; false: it does not belong to the conversation at hand, which
- * has to be finished first. */
+/* Whether the conversation at hand has the record's key. */
+bool weir_pairer_fits(const struct weir_pairer *pairer, const struct weir_half *half);
+/* Add the next record in order of start, with that key; false: it is too late for the conversation at
+ * hand, which has to be finished first. */
 bool weir_pairer_add(struct weir_pairer *pairer, const struct weir_half *half, uint64_t gap_ns);
 /* The conversation; there is none at hand then. */
 void weir_pairer_finish(struct weir_pairer *pairer, struct weir_pair *pair);

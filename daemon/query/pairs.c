@@ -2,9 +2,10 @@
 /*
  * pairs.c - conversations: both directions of one exchange, joined.
  *
- * Each worker puts the records it chose into sorters, by key and time; one for each of a
- * few parts of the keys' hash. Then each part is read through in order, all workers' sorters at
- * once: the records of a conversation come one after the other. Conversations go through
+ * Each worker puts the records it chose into sorters, by the hash of the key and time; one for
+ * each of a few parts of the hash. Then each part is read through in order, all workers' sorters at
+ * once: the records of a conversation come one after the other, with those of another key
+ * between them only if it has the same hash. Conversations go through
  * sorters of their own into the order asked for. Sorters spill, so memory is bounded.
  */
 #include <errno.h>
@@ -37,7 +38,9 @@ struct joiner {
 	struct weir_budget in[PARTS_MAX], out;
 	struct weir_sorter half[PARTS_MAX]; /* records */
 	struct weir_sorter done; /* conversations */
-	struct weir_pairer pairer; /* the conversation at hand */
+	/* Conversations at hand: one for each key of the hash at hand, so nearly always one. */
+	struct weir_pairer *pairer;
+	size_t pairers, room;
 	struct weir_flow flow[WEIR_COLUMNS_GATHER];
 };
 
@@ -60,8 +63,9 @@ static int take_flow(struct weir_worker *worker, struct pairing *p, const struct
 	int ret;
 
 	weir_half_make(flow, &half);
-	hash = weir_table_hash(&p->form, half.key);
-	ret = weir_sorter_add(&joiner->half[(uint32_t)hash % p->parts], hash, &half);
+	hash = half.hash = weir_table_hash(&p->form, half.key);
+	ret = weir_sorter_add(&joiner->half[(uint32_t)hash % p->parts],
+			      (struct weir_rank){hash, half.start_ns}, &half);
 	if (ret == -E2BIG)
 		weir_engine_bound(worker->engine, "flows to be joined");
 	return ret;
@@ -100,34 +104,75 @@ static int finish_halves(struct weir_worker *worker, size_t index)
 	return ret;
 }
 
-static int put_pair(struct weir_worker *worker)
+static int put_pair(struct weir_worker *worker, struct weir_pairer *pairer)
 {
 	struct pairing *p = worker->engine->state;
 	struct joiner *joiner = &p->joiner[worker->index];
 	struct weir_pair pair;
+	struct weir_rank rank;
 	uint64_t value;
 	int ret;
 
-	weir_pairer_finish(&joiner->pairer, &pair);
+	weir_pairer_finish(pairer, &pair);
 	value = weir_pair_value(&pair, p->pairs.order);
-	ret = weir_sorter_add(&joiner->done, p->pairs.ascending ? value : ~value, &pair);
+	rank = (struct weir_rank){p->pairs.ascending ? value : ~value, ~pair.end_ns};
+	ret = weir_sorter_add(&joiner->done, rank, &pair);
 	if (ret == -E2BIG)
 		weir_engine_bound(worker->engine, "sorted conversations");
 	return ret;
+}
+
+static int put_all(struct weir_worker *worker, struct joiner *joiner)
+{
+	int ret = 0;
+
+	for (size_t i = 0; i < joiner->pairers && !ret; i++)
+		ret = put_pair(worker, &joiner->pairer[i]);
+	joiner->pairers = 0;
+	return ret;
+}
+
+/* The conversation of this key; a new one if there is none. NULL: no memory. */
+static struct weir_pairer *find_pairer(struct joiner *joiner, const struct weir_half *half)
+{
+	for (size_t i = 0; i < joiner->pairers; i++) {
+		if (weir_pairer_fits(&joiner->pairer[i], half))
+			return &joiner->pairer[i];
+	}
+	if (joiner->pairers == joiner->room) {
+		size_t room = joiner->room + 2;
+		struct weir_pairer *grown = realloc(joiner->pairer, room * sizeof(*grown));
+
+		if (!grown)
+			return NULL;
+		joiner->pairer = grown;
+		joiner->room = room;
+	}
+	memset(&joiner->pairer[joiner->pairers], 0, sizeof(*joiner->pairer));
+	return &joiner->pairer[joiner->pairers++];
 }
 
 static int join_half(void *arg, const void *row)
 {
 	struct weir_worker *worker = arg;
 	const struct pairing *p = worker->engine->state;
-	struct weir_pairer *pairer = &p->joiner[worker->index].pairer;
+	struct joiner *joiner = &p->joiner[worker->index];
+	const struct weir_half *half = row;
+	struct weir_pairer *pairer;
 	int ret = 0;
 
 	if (weir_engine_stops(worker->engine))
 		return -ECANCELED;
-	if (!weir_pairer_add(pairer, row, p->gap_ns)) {
-		ret = put_pair(worker);
-		weir_pairer_add(pairer, row, p->gap_ns);
+	if (joiner->pairers && joiner->pairer[0].first.hash != half->hash)
+		ret = put_all(worker, joiner);
+	if (ret)
+		return ret;
+	pairer = find_pairer(joiner, half);
+	if (!pairer)
+		return -ENOMEM;
+	if (!weir_pairer_add(pairer, half, p->gap_ns)) {
+		ret = put_pair(worker, pairer);
+		weir_pairer_add(pairer, half, p->gap_ns);
 	}
 	return ret;
 }
@@ -142,8 +187,8 @@ static int join_part(struct weir_worker *worker, size_t part)
 	for (unsigned i = 0; i < worker->engine->threads; i++)
 		sorters[i] = &p->joiner[i].half[part];
 	ret = weir_sorter_read(sorters, worker->engine->threads, join_half, NULL, worker);
-	if (!ret && p->joiner[worker->index].pairer.count)
-		ret = put_pair(worker);
+	if (!ret)
+		ret = put_all(worker, &p->joiner[worker->index]);
 	for (unsigned i = 0; i < worker->engine->threads; i++)
 		weir_sorter_free(sorters[i]);
 	worker->figures.aggregate_ns += weir_engine_ns() - began_ns;
@@ -214,6 +259,7 @@ static int run(struct weir_engine *e, struct pairing *p, uint64_t *count)
 	if (!ret)
 		ret = weir_sorter_read(sorters, e->threads, emit_pair, NULL, p);
 	for (unsigned i = 0; i < e->threads; i++) {
+		free(p->joiner[i].pairer);
 		weir_sorter_free(&p->joiner[i].done);
 		for (unsigned part = 0; part < p->parts; part++)
 			weir_sorter_free(&p->joiner[i].half[part]);

@@ -305,6 +305,8 @@ static int parse(struct weir_parser *p, struct weir_filter **filter)
 		return root;
 	if (p->token.kind == WEIR_TOKEN_CLOSE)
 		return weir_parser_fail(p, p->token.at, "\")\" without \"(\"");
+	if (p->token.kind == WEIR_TOKEN_COMMA)
+		return weir_parser_fail(p, p->token.at, "a list goes in braces, such as {80 443}");
 	if (p->token.kind != WEIR_TOKEN_END)
 		return weir_parser_expect(p, "\"and\" or \"or\"");
 	return compile(p, (unsigned)root, filter);

@@ -58,9 +58,9 @@ static void *row_at(const struct weir_sorter *s, size_t row)
 static int compare(const struct weir_sorter *s, const struct weir_sorted *x,
 		   const struct weir_sorted *y)
 {
-	if (x->rank != y->rank)
-		return x->rank < y->rank ? -1 : 1;
-	return s->order.compare(s->order.arg, row_at(s, x->row), row_at(s, y->row));
+	int order = weir_rank_order(&x->rank, &y->rank);
+
+	return order ? order : s->order.compare(s->order.arg, row_at(s, x->row), row_at(s, y->row));
 }
 
 static void swap(struct weir_sorted *x, struct weir_sorted *y)
@@ -200,7 +200,7 @@ static int cut(struct weir_sorter *s)
 	}
 	free(place);
 	s->count = limit;
-	s->worst = s->sorted[limit - 1].rank;
+	s->worst = s->sorted[limit - 1].rank.first;
 	s->has_worst = true;
 	return 0;
 }
@@ -234,15 +234,16 @@ static int write_run(struct weir_sorter *s)
 	for (size_t i = kept; i < s->count; i++)
 		drop(s, row_at(s, s->sorted[i].row));
 	if (!s->scratch)
-		s->scratch = malloc(sizeof(uint64_t) + row_bytes);
+		s->scratch = malloc(sizeof(struct weir_rank) + row_bytes);
 	if (!s->scratch)
 		return -ENOMEM;
 	ret = add_run(s);
 	run = ret ? NULL : &s->run[s->runs - 1];
 	for (size_t i = 0; i < kept && !ret; i++) {
-		memcpy(s->scratch, &s->sorted[i].rank, sizeof(uint64_t));
-		memcpy(s->scratch + sizeof(uint64_t), row_at(s, s->sorted[i].row), row_bytes);
-		ret = weir_stream_write(run, s->spill, s->scratch, sizeof(uint64_t) + row_bytes);
+		weir_sorter_prefetch(s, i + WEIR_SORTER_AHEAD);
+		memcpy(s->scratch, &s->sorted[i].rank, sizeof(struct weir_rank));
+		memcpy(s->scratch + sizeof(struct weir_rank), row_at(s, s->sorted[i].row), row_bytes);
+		ret = weir_stream_write(run, s->spill, s->scratch, sizeof(struct weir_rank) + row_bytes);
 	}
 	if (!ret)
 		ret = weir_stream_flush(run);
@@ -292,11 +293,11 @@ static int make_room(struct weir_sorter *s)
 	return write_run(s);
 }
 
-int weir_sorter_add(struct weir_sorter *sorter, uint64_t rank, const void *row)
+int weir_sorter_add(struct weir_sorter *sorter, struct weir_rank rank, const void *row)
 {
 	struct weir_sorter *s = sorter;
 
-	if (!weir_sorter_wants(s, rank)) {
+	if (!weir_sorter_wants(s, rank.first)) {
 		drop(s, row);
 		return 0;
 	}
@@ -330,7 +331,7 @@ uint64_t weir_sorter_rows(struct weir_sorter *const *sorters, size_t count, uint
 
 		rows += s->count;
 		for (size_t k = 0; k < s->runs; k++)
-			rows += s->run[k].bytes / (sizeof(uint64_t) + s->order.row_bytes);
+			rows += s->run[k].bytes / (sizeof(struct weir_rank) + s->order.row_bytes);
 		*dropped += s->dropped;
 	}
 	return rows;

@@ -292,43 +292,51 @@ static void add_row(struct weir_table *t, uint32_t hash, size_t at, const uint64
 	t->slots[at] = (struct slot){hash, (uint32_t)++t->count};
 }
 
-int weir_table_add(struct weir_table *table, const uint64_t *keys, size_t key_stride,
-		   const uint64_t *values, size_t value_stride, size_t count, size_t *done)
+/* There is room for all of them. */
+static void add_batch(struct weir_table *t, const uint64_t *keys, size_t key_stride,
+		      const uint64_t *values, size_t value_stride, size_t count)
 {
-	struct weir_table *t = table;
 	uint32_t hash[WEIR_TABLE_BATCH], slot[WEIR_TABLE_BATCH];
-	size_t mask, wanted = count;
-	int ret = make_room(t, wanted);
+	size_t mask = t->slot_count - 1;
 
-	*done = 0;
-	/* One at a time, as long as there is room: most are often there already. */
-	if (ret == -EDQUOT) {
-		while (wanted > 1 && make_room(t, wanted))
-			wanted /= 2;
-		ret = make_room(t, wanted);
-	}
-	if (ret)
-		return ret;
-	mask = t->slot_count - 1;
-	for (size_t i = 0; i < wanted; i++) {
+	for (size_t i = 0; i < count; i++) {
 		hash[i] = (uint32_t)(weir_table_hash(t->form, keys + i * key_stride) >> 32);
 		__builtin_prefetch(&t->slots[hash[i] & mask], 1);
 	}
-	for (size_t i = 0; i < wanted; i++) {
-		size_t s = hash[i] & mask;
+	for (size_t i = 0; i < count; i++) {
+		size_t at = hash[i] & mask;
 
-		while (t->slots[s].row && t->slots[s].hash != hash[i])
-			s = (s + 1) & mask;
-		slot[i] = (uint32_t)s;
-		if (t->slots[s].row) {
-			const uint64_t *at = weir_table_row(t, t->slots[s].row - 1);
+		while (t->slots[at].row && t->slots[at].hash != hash[i])
+			at = (at + 1) & mask;
+		slot[i] = (uint32_t)at;
+		if (t->slots[at].row) {
+			const uint64_t *row = weir_table_row(t, t->slots[at].row - 1);
 
-			__builtin_prefetch(at, 1);
-			__builtin_prefetch(at + t->row_words - 1, 1);
+			__builtin_prefetch(row, 1);
+			__builtin_prefetch(row + t->row_words - 1, 1);
 		}
 	}
-	for (size_t i = 0; i < wanted; i++)
+	for (size_t i = 0; i < count; i++)
 		add_row(t, hash[i], slot[i], keys + i * key_stride, values + i * value_stride);
-	*done = wanted;
-	return wanted < count ? -EDQUOT : 0;
+}
+
+int weir_table_add(struct weir_table *table, const uint64_t *keys, size_t key_stride,
+		   const uint64_t *values, size_t value_stride, size_t count, size_t *done)
+{
+	for (*done = 0; *done < count;) {
+		size_t some = count - *done;
+		int ret = make_room(table, some);
+
+		/* Fewer at a time, as long as there is room for one: most may be there already. */
+		while (ret == -EDQUOT && some > 1) {
+			some /= 2;
+			ret = make_room(table, some);
+		}
+		if (ret)
+			return ret;
+		add_batch(table, keys + *done * key_stride, key_stride,
+			  values + *done * value_stride, value_stride, some);
+		*done += some;
+	}
+	return 0;
 }

@@ -7,7 +7,6 @@
  * flows. The table's hash is seeded: anyone can send from any address. It starts
  * small, as what stays in the second-level cache is what makes it fast.
  */
-#include <endian.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -46,21 +45,6 @@ struct weir_address_maker {
 	uint32_t entries[WEIR_ADDRESS_SIDES];
 	uint16_t codes[WEIR_ADDRESS_SIDES][FLOWS_MAX];
 };
-
-weir_address weir_address_load(const uint8_t bytes[16])
-{
-	uint64_t half[2];
-
-	memcpy(half, bytes, 16);
-	return (weir_address)be64toh(half[0]) << 64 | be64toh(half[1]);
-}
-
-void weir_address_store(weir_address address, uint8_t bytes[16])
-{
-	uint64_t half[2] = {htobe64((uint64_t)(address >> 64)), htobe64((uint64_t)address)};
-
-	memcpy(bytes, half, 16);
-}
 
 int weir_address_maker_new(struct weir_address_maker **maker)
 {

@@ -10,6 +10,9 @@
 #ifndef WEIR_STORE_ADDRESS_H
 #define WEIR_STORE_ADDRESS_H
 
+#include <endian.h>
+#include <string.h>
+
 #include "daemon/common/flow.h"
 #include "daemon/store/pack.h"
 
@@ -22,8 +25,20 @@ enum weir_address_side {
 	WEIR_ADDRESS_SIDES,
 };
 
-weir_address weir_address_load(const uint8_t bytes[16]);
-void weir_address_store(weir_address address, uint8_t bytes[16]);
+static inline weir_address weir_address_load(const uint8_t bytes[16])
+{
+	uint64_t half[2];
+
+	memcpy(half, bytes, 16);
+	return (weir_address)be64toh(half[0]) << 64 | be64toh(half[1]);
+}
+
+static inline void weir_address_store(weir_address address, uint8_t bytes[16])
+{
+	uint64_t half[2] = {htobe64((uint64_t)(address >> 64)), htobe64((uint64_t)address)};
+
+	memcpy(bytes, half, 16);
+}
 
 /* Makes dictionaries of blocks, one after another. */
 struct weir_address_maker;
@@ -56,10 +71,8 @@ int weir_addresses_open(struct weir_addresses *addresses, const uint8_t *from, s
 /* Whether @side has an address in [@low, @high]. */
 bool weir_addresses_hold(const struct weir_addresses *addresses, enum weir_address_side side,
 			 weir_address low, weir_address high);
-/* All of them, both sides, 16 bytes each. -EBADMSG: not ascending. */
-int weir_addresses_decode(const struct weir_addresses *addresses, uint8_t (*to)[16]);
-/* Of @all as decoded those of @side. */
-void weir_addresses_select(const struct weir_addresses *addresses, enum weir_address_side side,
-			   uint8_t (*all)[16], uint8_t (*to)[16]);
+/* Those of each side, 16 bytes each; there must be room for one more. -EBADMSG: not ascending. */
+int weir_addresses_decode(const struct weir_addresses *addresses,
+			  uint8_t (*to[WEIR_ADDRESS_SIDES])[16]);
 
 #endif

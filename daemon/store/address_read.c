@@ -169,32 +169,54 @@ bool weir_addresses_hold(const struct weir_addresses *a, enum weir_address_side 
 	return any_bit(a->bitmap[side], first, end);
 }
 
-int weir_addresses_decode(const struct weir_addresses *a, uint8_t (*to)[16])
+static unsigned bit(const uint8_t *bitmap, uint32_t index)
 {
+	return bitmap[index / 8] >> index % 8 & 1;
+}
+
+/* Where the next address of each side goes; one that is not on a side is overwritten. */
+struct outlets {
+	uint8_t (*src)[16], (*dst)[16];
+};
+
+/* False: a step of zero, or beyond the last address there is. */
+static bool decode_chunk(const struct weir_addresses *a, const struct chunk *chunk,
+			 weir_address *last, struct outlets *outlets)
+{
+	const uint8_t *is_src = a->bitmap[WEIR_ADDRESS_SRC], *is_dst = a->bitmap[WEIR_ADDRESS_DST];
+	uint8_t (*src)[16] = outlets->src, (*dst)[16] = outlets->dst;
+	weir_address here = chunk->first, before = 0;
+	uint32_t wrong = 0;
+
+	for (uint32_t i = 0;; i++) {
+		weir_address_store(here, *src);
+		weir_address_store(here, *dst);
+		src += bit(is_src, chunk->index + i);
+		dst += bit(is_dst, chunk->index + i);
+		wrong |= i && here <= before;
+		if (i + 1 == chunk->count)
+			break;
+		before = here;
+		here += get_field(chunk->fields, (size_t)i * chunk->bits, chunk->bits);
+	}
+	*outlets = (struct outlets){src, dst};
+	*last = here;
+	return !wrong;
+}
+
+int weir_addresses_decode(const struct weir_addresses *a,
+			  uint8_t (*to[WEIR_ADDRESS_SIDES])[16])
+{
+	struct outlets outlets = {to[WEIR_ADDRESS_SRC], to[WEIR_ADDRESS_DST]};
 	weir_address last = 0;
 
 	for (uint32_t number = 0; number < a->chunks; number++) {
 		struct chunk chunk = get_chunk(a, number);
-		weir_address here = chunk.first;
 
-		for (uint32_t i = 0; i < chunk.count; i++) {
-			if (i)
-				here += get_field(chunk.fields, (size_t)(i - 1) * chunk.bits,
-						  chunk.bits);
-			if (here <= last && chunk.index + i)
-				return -EBADMSG;
-			last = here;
-			weir_address_store(here, to[chunk.index + i]);
-		}
+		if (number && chunk.first <= last)
+			return -EBADMSG;
+		if (!decode_chunk(a, &chunk, &last, &outlets))
+			return -EBADMSG;
 	}
 	return 0;
-}
-
-void weir_addresses_select(const struct weir_addresses *a, enum weir_address_side side,
-			   uint8_t (*all)[16], uint8_t (*to)[16])
-{
-	for (uint32_t i = 0; i < a->entries; i++) {
-		memcpy(to, all[i], 16);
-		to += a->bitmap[side][i / 8] >> i % 8 & 1;
-	}
 }

@@ -62,7 +62,6 @@ void weir_block_reader_free(struct weir_block_reader *reader)
 		free(reader->room[i].values);
 		free(reader->room[i].codes);
 	}
-	free(reader->all_addresses);
 	weir_unpacker_free(reader->unpacker);
 	free(reader);
 }

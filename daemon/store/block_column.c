@@ -10,20 +10,28 @@ enum {
 	/* Records handled column after column before the next ones: their structs
 	 * (17 KB) stay in the first-level cache for all 27 passes. */
 	STRIDE = 128,
-	ADDRESSES_MAX = 2 * WEIR_BLOCK_RECORDS_MAX,
 };
 
+/* The values of both address columns: one pass over the dictionary makes the two. */
 static int spell_addresses(struct weir_block_reader *reader)
 {
-	int ret;
+	uint8_t (*to[WEIR_ADDRESS_SIDES])[16];
+	int ret = weir_block_open_addresses(reader);
 
-	if (reader->spelled)
-		return 0;
-	if (!reader->all_addresses)
-		reader->all_addresses = malloc(ADDRESSES_MAX * sizeof(*reader->all_addresses));
-	if (!reader->all_addresses)
-		return -ENOMEM;
-	ret = weir_addresses_decode(&reader->addresses, reader->all_addresses);
+	if (ret || reader->spelled)
+		return ret;
+	for (unsigned id = WEIR_COLUMN_SRC_ADDR; id <= WEIR_COLUMN_DST_ADDR; id++) {
+		struct weir_decode_room *room = &reader->room[id];
+		uint32_t entries = reader->addresses.side_entries[weir_block_side(id)];
+
+		if (!entries || entries > reader->header.count)
+			return -EBADMSG;
+		ret = weir_decode_room_values(room, 16);
+		if (ret)
+			return ret;
+		to[weir_block_side(id)] = (uint8_t(*)[16])room->values;
+	}
+	ret = weir_addresses_decode(&reader->addresses, to);
 	reader->spelled = !ret;
 	return ret;
 }
@@ -32,24 +40,13 @@ static int spell_addresses(struct weir_block_reader *reader)
 static int decode_dictionary(struct weir_block_reader *reader, enum weir_column_id id,
 			     struct weir_vector *vector)
 {
-	enum weir_address_side side = weir_block_side(id);
-	struct weir_decode_room *room = &reader->room[id];
-	int ret = weir_block_open_addresses(reader);
+	int ret = spell_addresses(reader);
 
 	if (ret)
 		return ret;
 	vector->form = WEIR_VECTOR_DICTIONARY;
-	vector->entries = reader->addresses.side_entries[side];
-	if (!vector->entries || vector->entries > reader->header.count)
-		return -EBADMSG;
-	ret = spell_addresses(reader);
-	if (!ret)
-		ret = weir_decode_room_values(room, 16);
-	if (ret)
-		return ret;
-	weir_addresses_select(&reader->addresses, side, reader->all_addresses,
-			      (uint8_t(*)[16])room->values);
-	vector->values = room->values;
+	vector->entries = reader->addresses.side_entries[weir_block_side(id)];
+	vector->values = reader->room[id].values;
 	return 0;
 }
 

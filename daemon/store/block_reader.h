@@ -20,9 +20,8 @@ struct weir_block_reader {
 	struct section columns[WEIR_COLUMN_END];
 	struct section dictionary;
 	bool searchable; /* addresses are open */
-	bool spelled; /* all addresses are in all_addresses */
+	bool spelled; /* the values of both address columns are in their rooms */
 	struct weir_addresses addresses;
-	uint8_t (*all_addresses)[16];
 	uint64_t decoded; /* columns that are in vectors[] */
 	uint64_t busy; /* columns being decoded */
 	struct weir_vector vectors[WEIR_COLUMN_END];

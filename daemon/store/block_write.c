@@ -48,8 +48,9 @@ int weir_block_writer_new(enum weir_block_level level, struct weir_block_writer 
 	if (!ret)
 		ret = weir_chooser_new(level == WEIR_BLOCK_LEVEL_COLD, &new->chooser);
 	for (unsigned id = WEIR_COLUMN_DST_ADDR + 1; id < WEIR_COLUMN_END && !ret; id++) {
-		new->rows.values[id] = malloc((size_t)WEIR_BLOCK_RECORDS_MAX *
-					      weir_column_find(id)->width);
+		new->rows.values[id] = calloc(1, (size_t)WEIR_BLOCK_RECORDS_MAX *
+							 weir_column_find(id)->width +
+						 2);
 		if (!new->rows.values[id])
 			ret = -ENOMEM;
 	}

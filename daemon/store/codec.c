@@ -1,35 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /* codec.c - writing columns; decode.c reads them, codec_choose.c says by which codec. */
+#include <endian.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon/store/clones.h"
-#include "daemon/store/codec.h"
+#include "daemon/store/coder.h"
 
-enum {
-	ROWS = WEIR_CODEC_ROWS_MAX,
-	DICTIONARY_MAX = 256,
-	FREQUENT_MAX = 255, /* and one code for all others */
-	DIVISOR_SAMPLE = 64,
-	CELLS = 1024, /* of the table that finds a dictionary's values */
-};
-
-struct weir_coder {
-	struct weir_packer *packer;
-	const struct weir_codec_rows *rows;
-	const struct weir_column *column;
-	const uint8_t *values; /* the column as it is in rows */
-	uint32_t count;
-	uint64_t min, max;
-	const uint64_t *numbers; /* the column widened, NULL: not yet */
-	uint64_t wide[ROWS], base[ROWS]; /* room for it, and for another one */
-	uint64_t work[ROWS], rest[ROWS], divided[ROWS];
-	uint32_t votes[ROWS], histogram[ROWS];
-	uint16_t code_of[ROWS]; /* of each value of 16 bits */
-	uint16_t work16[ROWS];
-	uint8_t work8[ROWS];
-};
+enum { DIVISOR_SAMPLE = 64 };
 
 int weir_coder_new(bool compress, struct weir_coder **coder)
 {
@@ -92,6 +70,17 @@ static void widen_numbers(const uint8_t *from, unsigned width, uint32_t count, u
 		WIDEN(uint32_t);
 }
 
+/* Two bytes more than the last one has are read. */
+static void widen_macs(const uint8_t *from, uint32_t count, uint64_t *to)
+{
+	for (uint32_t i = 0; i < count; i++) {
+		uint64_t value;
+
+		memcpy(&value, from + (size_t)i * 6, sizeof(value));
+		to[i] = be64toh(value) >> 16;
+	}
+}
+
 /* Column @id as numbers; in @room if they are not such already. */
 static const uint64_t *widen(const struct weir_codec_rows *rows, enum weir_column_id id,
 			     uint64_t *room)
@@ -104,12 +93,11 @@ static const uint64_t *widen(const struct weir_codec_rows *rows, enum weir_colum
 	if (column->number)
 		widen_numbers(from, column->width, rows->count, room);
 	else
-		for (uint32_t i = 0; i < rows->count; i++)
-			room[i] = weir_codec_number(column, from + (size_t)i * column->width);
+		widen_macs(from, rows->count, room);
 	return room;
 }
 
-static const uint64_t *numbers_of(struct weir_coder *coder)
+const uint64_t *weir_coder_numbers(struct weir_coder *coder)
 {
 	if (!coder->numbers)
 		coder->numbers = widen(coder->rows, coder->column->id, coder->wide);
@@ -156,7 +144,7 @@ void weir_coder_load(struct weir_coder *coder, const struct weir_codec_rows *row
 	if (coder->column->number)
 		find_bounds(coder->values, coder->column->width, rows->count, min, max);
 	else
-		find_bounds((const uint8_t *)numbers_of(coder), 8, rows->count, min, max);
+		find_bounds((const uint8_t *)weir_coder_numbers(coder), 8, rows->count, min, max);
 	coder->min = *min;
 	coder->max = *max;
 }
@@ -235,7 +223,7 @@ static void subtract(const uint64_t *numbers, uint32_t count, uint64_t less, uin
 }
 
 /* u64 least, u64 divisor, packed. Uses coder->work. */
-static void put_frame(struct weir_coder *coder, const uint64_t *numbers, uint32_t count,
+void weir_coder_put_frame(struct weir_coder *coder, const uint64_t *numbers, uint32_t count,
 		      struct weir_bytes *to)
 {
 	const uint64_t *quotients;
@@ -253,174 +241,7 @@ static void put_frame(struct weir_coder *coder, const uint64_t *numbers, uint32_
 
 static bool write_frame(struct weir_coder *coder, struct weir_bytes *to)
 {
-	put_frame(coder, numbers_of(coder), coder->count, to);
-	return true;
-}
-
-/* Dictionaries of wide values: a hash table of at most 256. */
-struct cells {
-	unsigned used;
-	uint64_t value[CELLS];
-	uint16_t code[CELLS]; /* + 1; 0: free */
-	uint64_t list[DICTIONARY_MAX];
-};
-
-static unsigned cell_of(const struct cells *cells, uint64_t value)
-{
-	unsigned at = (unsigned)(value * 0x9e3779b97f4a7c15ULL >> 54);
-
-	while (cells->code[at] && cells->value[at] != value)
-		at = (at + 1) % CELLS;
-	return at;
-}
-
-static bool collect(struct cells *cells, const uint64_t *numbers, uint32_t count)
-{
-	cells->used = 0;
-	memset(cells->code, 0, sizeof(cells->code));
-	for (uint32_t i = 0; i < count; i++) {
-		unsigned at;
-
-		if (i && numbers[i] == numbers[i - 1])
-			continue;
-		at = cell_of(cells, numbers[i]);
-		if (cells->code[at])
-			continue;
-		if (cells->used == DICTIONARY_MAX)
-			return false;
-		cells->value[at] = numbers[i];
-		cells->list[cells->used++] = numbers[i];
-		cells->code[at] = (uint16_t)cells->used;
-	}
-	return true;
-}
-
-static int compare_numbers(const void *a, const void *b)
-{
-	uint64_t left = *(const uint64_t *)a, right = *(const uint64_t *)b;
-
-	return left < right ? -1 : left > right;
-}
-
-/* Codes into work8, values into @list; returns how many there are, 0 if too many. */
-static unsigned index_wide(struct weir_coder *coder, uint64_t *list)
-{
-	const uint64_t *numbers = numbers_of(coder);
-	struct cells cells;
-
-	if (!collect(&cells, numbers, coder->count))
-		return 0;
-	qsort(cells.list, cells.used, sizeof(*cells.list), compare_numbers);
-	for (unsigned i = 0; i < cells.used; i++)
-		cells.code[cell_of(&cells, cells.list[i])] = (uint16_t)(i + 1);
-	for (uint32_t i = 0; i < coder->count; i++)
-		coder->work8[i] = i && numbers[i] == numbers[i - 1] ?
-					  coder->work8[i - 1] :
-					  (uint8_t)(cells.code[cell_of(&cells, numbers[i])] - 1);
-	memcpy(list, cells.list, cells.used * sizeof(*list));
-	return cells.used;
-}
-
-#define FOR_EACH_VALUE(statement)                                                                  \
-	do {                                                                                       \
-		if (coder->column->width == 1)                                                     \
-			for (uint32_t i = 0; i < coder->count; i++) {                              \
-				uint8_t value = coder->values[i];                                  \
-				statement;                                                         \
-			}                                                                          \
-		else                                                                               \
-			for (uint32_t i = 0; i < coder->count; i++) {                              \
-				uint16_t value = ((const uint16_t *)coder->values)[i];             \
-				statement;                                                         \
-			}                                                                          \
-	} while (0)
-
-/* The same for values of at most 16 bits, which need no hashing. */
-static unsigned index_narrow(struct weir_coder *coder, uint64_t *list)
-{
-	uint16_t *code_of = coder->code_of;
-	unsigned used = 0;
-
-	memset(code_of + coder->min, 0, (coder->max - coder->min + 1) * sizeof(*code_of));
-	FOR_EACH_VALUE(code_of[value] = 1);
-	for (uint64_t value = coder->min; value <= coder->max; value++) {
-		if (!code_of[value])
-			continue;
-		if (used == DICTIONARY_MAX)
-			return 0;
-		list[used] = value;
-		code_of[value] = (uint16_t)used++;
-	}
-	FOR_EACH_VALUE(coder->work8[i] = (uint8_t)code_of[value]);
-	return used;
-}
-
-static bool is_narrow(const struct weir_coder *coder)
-{
-	return coder->column->number && coder->column->width <= 2;
-}
-
-/* u16 values, these, packed codes. */
-static bool write_dictionary(struct weir_coder *coder, struct weir_bytes *to)
-{
-	uint64_t list[DICTIONARY_MAX];
-	unsigned used = is_narrow(coder) ? index_narrow(coder, list) : index_wide(coder, list);
-
-	if (!used)
-		return false;
-	weir_bytes_put_number(to, used, 2);
-	for (unsigned i = 0; i < used; i++)
-		weir_bytes_put_number(to, list[i], coder->column->width);
-	weir_pack8(coder->packer, coder->work8, coder->count, to);
-	return true;
-}
-
-/* The values that come at least @least times, at most FREQUENT_MAX of them. */
-static unsigned find_frequent(const struct weir_coder *coder, uint32_t least, uint16_t *values)
-{
-	for (;; least *= 2) {
-		unsigned used = 0;
-
-		for (uint64_t value = coder->min; value <= coder->max; value++) {
-			if (coder->histogram[value] < least)
-				continue;
-			if (used < FREQUENT_MAX)
-				values[used] = (uint16_t)value;
-			used++;
-		}
-		if (used <= FREQUENT_MAX)
-			return used;
-	}
-}
-
-/* u8 values, these as u16, packed codes (the number of values: another one), u32 others, frame. */
-static bool write_frequent(struct weir_coder *coder, struct weir_bytes *to)
-{
-	uint32_t others = 0, least = coder->count / 4096 < 8 ? 8 : coder->count / 4096;
-	uint16_t values[FREQUENT_MAX], *code_of = coder->code_of;
-	unsigned used;
-
-	/* A narrower column has a dictionary of all that it can hold. */
-	if (coder->column->width != 2)
-		return false;
-	memset(coder->histogram + coder->min, 0,
-	       (coder->max - coder->min + 1) * sizeof(*coder->histogram));
-	FOR_EACH_VALUE(coder->histogram[value]++);
-	used = find_frequent(coder, least, values);
-	if (!used)
-		return false;
-	for (uint64_t value = coder->min; value <= coder->max; value++)
-		code_of[value] = (uint16_t)used;
-	for (unsigned i = 0; i < used; i++)
-		code_of[values[i]] = (uint16_t)i;
-	weir_bytes_put_number(to, used, 1);
-	for (unsigned i = 0; i < used; i++)
-		weir_bytes_put_number(to, values[i], 2);
-	FOR_EACH_VALUE(uint16_t code = code_of[value]; coder->work8[i] = (uint8_t)code;
-		       coder->rest[others] = value; others += code == used);
-	weir_pack8(coder->packer, coder->work8, coder->count, to);
-	weir_bytes_put_number(to, others, 4);
-	put_frame(coder, coder->rest, others, to);
+	weir_coder_put_frame(coder, weir_coder_numbers(coder), coder->count, to);
 	return true;
 }
 
@@ -486,7 +307,7 @@ enum { DELTA_BELOW = 1, DELTA_NONE = 2 }; /* flags on disk */
 static bool write_delta(struct weir_coder *coder, enum weir_column_id base_id,
 			struct weir_bytes *to)
 {
-	const uint64_t *numbers = numbers_of(coder), *quotients;
+	const uint64_t *numbers = weir_coder_numbers(coder), *quotients;
 	const uint64_t *base = widen(coder->rows, base_id, coder->base);
 	bool below = is_below(numbers, base, coder->count), none = coder->min == 0;
 	uint64_t divisor;
@@ -506,95 +327,6 @@ static bool write_delta(struct weir_coder *coder, enum weir_column_id base_id,
 	return true;
 }
 
-/* The value that most records of each address have, if one has more than half (Boyer and Moore);
- * else some value of it. Into coder->rest. */
-static void vote(struct weir_coder *coder, const uint16_t *codes, uint32_t entries)
-{
-	const uint64_t *numbers = numbers_of(coder);
-
-	memset(coder->votes, 0, entries * sizeof(*coder->votes));
-	for (uint32_t i = 0; i < coder->count; i++) {
-		uint16_t code = codes[i];
-
-		if (!coder->votes[code])
-			coder->rest[code] = numbers[i];
-		coder->votes[code] += coder->rest[code] == numbers[i] ? 1U : -1U;
-	}
-}
-
-/* frame of a value for each address, u32 exceptions, frame of their rows (the distance to the
- * one before, less one), frame of their values. */
-static bool write_map(struct weir_coder *coder, enum weir_column_id base, struct weir_bytes *to)
-{
-	const uint16_t *codes = coder->rows->codes[base];
-	uint32_t entries = coder->rows->entries[base], exceptions = 0, next = 0;
-	const uint64_t *numbers = numbers_of(coder);
-	uint64_t *distances = coder->base, *values = coder->base + ROWS / 2;
-
-	if (entries > coder->count - coder->count / 8)
-		return false;
-	vote(coder, codes, entries);
-	for (uint32_t i = 0; i < coder->count; i++) {
-		if (numbers[i] == coder->rest[codes[i]])
-			continue;
-		if (exceptions == coder->count / 8)
-			return false;
-		distances[exceptions] = i - next;
-		values[exceptions++] = numbers[i];
-		next = i + 1;
-	}
-	put_frame(coder, coder->rest, entries, to);
-	weir_bytes_put_number(to, exceptions, 4);
-	put_frame(coder, distances, exceptions, to);
-	put_frame(coder, values, exceptions, to);
-	return true;
-}
-
-/* packed: for each address how many records have it, less one. */
-static bool write_runs(struct weir_coder *coder, struct weir_bytes *to)
-{
-	const uint16_t *codes = coder->rows->codes[coder->column->id];
-	uint32_t entries = coder->rows->entries[coder->column->id];
-
-	for (uint32_t i = 1; i < coder->count; i++)
-		if (codes[i] < codes[i - 1])
-			return false;
-	memset(coder->work, 0, entries * sizeof(*coder->work));
-	for (uint32_t i = 0; i < coder->count; i++)
-		coder->work[codes[i]]++;
-	for (uint32_t i = 0; i < entries; i++)
-		coder->work[i]--;
-	weir_pack(coder->packer, coder->work, entries, to);
-	return true;
-}
-
-/* packed: the code, less the one before if that has the same code of the base column. */
-static bool write_ascending(struct weir_coder *coder, enum weir_column_id base,
-			    struct weir_bytes *to)
-{
-	const uint16_t *codes = coder->rows->codes[coder->column->id];
-	const uint16_t *other = coder->rows->codes[base];
-	uint32_t wrong = 0;
-
-	coder->work16[0] = codes[0];
-	for (uint32_t i = 1; i < coder->count; i++) {
-		uint16_t last = other[i] == other[i - 1] ? codes[i - 1] : 0;
-
-		wrong |= codes[i] < last;
-		coder->work16[i] = (uint16_t)(codes[i] - last);
-	}
-	if (wrong)
-		return false;
-	weir_pack16(coder->packer, coder->work16, coder->count, to);
-	return true;
-}
-
-static bool write_codes(struct weir_coder *coder, struct weir_bytes *to)
-{
-	weir_pack16(coder->packer, coder->rows->codes[coder->column->id], coder->count, to);
-	return true;
-}
-
 bool weir_coder_write(struct weir_coder *coder, struct weir_codec_choice choice,
 		      struct weir_bytes *to)
 {
@@ -602,19 +334,19 @@ bool weir_coder_write(struct weir_coder *coder, struct weir_codec_choice choice,
 	case WEIR_CODEC_FRAME:
 		return write_frame(coder, to);
 	case WEIR_CODEC_DICTIONARY:
-		return write_dictionary(coder, to);
+		return weir_coder_write_dictionary(coder, to);
 	case WEIR_CODEC_FREQUENT:
-		return write_frequent(coder, to);
+		return weir_coder_write_frequent(coder, to);
 	case WEIR_CODEC_DELTA:
 		return write_delta(coder, choice.base, to);
 	case WEIR_CODEC_MAP:
-		return write_map(coder, choice.base, to);
+		return weir_coder_write_map(coder, choice.base, to);
 	case WEIR_CODEC_RUNS:
-		return write_runs(coder, to);
+		return weir_coder_write_runs(coder, to);
 	case WEIR_CODEC_ASCENDING:
-		return write_ascending(coder, choice.base, to);
+		return weir_coder_write_ascending(coder, choice.base, to);
 	case WEIR_CODEC_CODES:
-		return write_codes(coder, to);
+		return weir_coder_write_codes(coder, to);
 	default:
 		return false;
 	}

@@ -39,7 +39,8 @@ struct weir_codec_choice {
 /* The columns of one block on their way to disk, rows in their final order. */
 struct weir_codec_rows {
 	uint32_t count;
-	/* By column id: count values as in struct weir_flow, one after another; NULL for addresses. */
+	/* By column id: count values as in struct weir_flow, one after another, and two bytes that
+	 * may be read; NULL for addresses. */
 	uint8_t *values[WEIR_COLUMN_END];
 	/* Addresses: count codes, and how many distinct ones. */
 	const uint16_t *codes[WEIR_COLUMN_DST_ADDR + 1];

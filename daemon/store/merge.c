@@ -4,8 +4,9 @@
  *
  * A quiet node commits a block of some hundreds of records every second. Thousands of
  * those take more room than their records in one block, and more time to read. So
- * runs of adjacent blocks of the newest partition are rewritten as one, once a segment
- * covers them (until then they are what a restart sums up again).
+ * runs of adjacent blocks of the newest partition are rewritten as one, once a segment and a
+ * roll-up cover them (until then they are what a restart sums up again), and not across
+ * the places where answers pass from roll-ups to records (seam.h).
  *
  * Which: a run of at most WEIR_STORE_BLOCK_RECORDS records is merged if that
  * makes a block GROWTH times as large as the largest in it, or a large one (LARGE, half a
@@ -29,6 +30,7 @@
 
 #include "daemon/store/block.h"
 #include "daemon/store/internal.h"
+#include "daemon/store/seam.h"
 
 enum {
 	GROWTH = 8,
@@ -66,6 +68,7 @@ struct work {
 	struct weir_store *store;
 	struct weir_store_txn *txn;
 	struct known known; /* becomes what is known if the commit succeeds */
+	struct weir_seams seams;
 	size_t records; /* rewritten */
 	bool more;
 };
@@ -243,8 +246,15 @@ static int settle(struct work *work)
 static int look(struct work *work)
 {
 	struct known *known = &work->known;
-	uint64_t through = work->txn->state.summed.block;
+	uint64_t through = work->seams.through;
 	int ret = settle(work); /* what the last call left */
+
+	if (through > work->txn->state.summed.block)
+		through = work->txn->state.summed.block;
+	if (known->next < work->seams.from) {
+		known->next = work->seams.from;
+		known->count = 0;
+	}
 
 	for (unsigned i = 0; i < LOOK_MAX && !ret && !work->more; i++) {
 		struct weir_lmdb_value value;
@@ -258,6 +268,8 @@ static int look(struct work *work)
 		if (ret)
 			return ret;
 		weir_meta_decode(value.data, value.bytes, &times, sizeof(times));
+		if (weir_seams_part(&work->seams, known->next - 1, number))
+			known->count = 0;
 		push(known, number, (uint32_t)times.records);
 		known->next = number + 1;
 		work->more = i == LOOK_MAX - 1;
@@ -276,7 +288,18 @@ static void begin_known(struct work *work)
 	pthread_mutex_unlock(&store->lock);
 	work->known = store->merge->known;
 	if (work->known.partition != newest)
-		work->known = (struct known){.partition = newest};
+		work->known = (struct known){.partition = newest, .next = 1};
+}
+
+/* Of a partition that does not say where it began (an earlier version made it), nothing is known. */
+static int find_seams(struct work *work)
+{
+	struct weir_meta_base base;
+	int ret = weir_meta_get(&work->txn->lmdb, WEIR_DB_META, "base", &base, sizeof(base));
+
+	if (!ret)
+		ret = weir_seams_find(work->store, base.segment, &work->seams);
+	return ret == -ENOENT ? 0 : ret;
 }
 
 static int merge(struct weir_store *store, uint64_t now_ns)
@@ -287,7 +310,9 @@ static int merge(struct weir_store *store, uint64_t now_ns)
 	if (ret)
 		return ret;
 	begin_known(&work);
-	ret = look(&work);
+	ret = find_seams(&work);
+	if (!ret)
+		ret = look(&work);
 	if (ret || !work.records)
 		weir_store_abort(work.txn);
 	else

@@ -139,6 +139,18 @@ rtts = sorted((p["rtt_ns"] or 0 for p in one + two), reverse=True)[:40]
 assert [p["rtt_ns"] or 0 for p in merged] == rtts and rtts[-1] > 0, "not the slowest of both"
 say("flows and pairs in other orders: the first of both nodes, merged")
 
+# Names that only the nodes know: each answers for itself.
+of_node = {name: sum(f["bytes"] for f in cluster.ask("flows", "--limit", "0", node=name)) for name in ("n1", "n2")}
+lines = weir_lines("top", "--by", "node,in_name", "--master", "--socket", cluster.socket)
+assert {(line["node"], line["in_name"]): line["bytes"] for line in lines} == \
+    {(name, "lo"): total for name, total in of_node.items()}, lines
+lines = weir_lines("top", "--by", "proto", "--sum", "bytes", "node n2", "--master", "--socket", cluster.socket)
+assert sum(line["bytes"] for line in lines) == of_node["n2"], lines
+done = subprocess.run([WEIR, "flows", "in if nosuch0 and tcp", "--master", "--socket", cluster.socket],
+                      capture_output=True, text=True, check=False)
+assert done.returncode == 2 and done.stderr.splitlines()[2] == " " * 8 + "^", done
+say("nodes and interfaces by name: each node answers for itself, an unknown one is pointed at")
+
 rows = cluster.ask("flows", "--limit", "200")
 assert len(rows) == 200
 merged = []

@@ -36,6 +36,14 @@ PARTS = [
     ("duration < 100ms", "duration < 100"), ("vlan 113", "src vlan 113"),
     ("bpp > 700", "bpp > 700"), ("src mac 02:00:5f:00:00:01", "in src mac 02:00:5f:00:00:01"), "any",
 ]
+# These are asked as they are: what nfdump makes of "not" depends on what is behind it, and two of them
+# in a row are not none.
+ALONE = [
+    "proto tcp and not flags AF", "proto tcp and not flags SF", "flags S and not flags AFRPU",
+    "net 10.1.0.0 255.255.0.0", "net 10.1/16", "src ip in [10.1.0.0/16 10.2.0.1]",
+    "proto tcp and dst port in [80,443]", "proto tcp and dst port gt 30000", "packets ge 50 and bytes lt 100000",
+    "bytes > 64k", "bytes > 1m", "pps > 10", "bps > 100k", "bps > 1m and bpp > 500", "inet6 and not proto udp",
+]
 # weir's fields, nfdump's options, and which columns of its output are the key
 GROUPS = [
     ("src", "srcip", ["sa"]), ("dst", "dstip", ["da"]), ("src,dst", "srcip,dstip", ["sa", "da"]),
@@ -96,6 +104,7 @@ def expression(dice, depth):
 def compare_filters(dice):
     empty = 0
     pairs = [part if isinstance(part, tuple) else (part, part) for part in PARTS]
+    pairs += [(part, part) for part in ALONE]
     pairs += [expression(dice, 3) for _ in range(RANDOM_FILTERS)]
     for ours, other in pairs:
         got = weir("proto", ours)

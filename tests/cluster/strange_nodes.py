@@ -6,6 +6,7 @@
 import hashlib
 import json
 import os
+import pty
 import socket
 import struct
 import subprocess
@@ -193,6 +194,30 @@ for what, part in (("keys of another length", groups(b"\x06\x06", 1)), ("a value
                    ("groups too many", sub(7, num(1, 1 << 31) + sub(2, b"\x06") + sub(3, b"\x01")))):
     spoil_later(what, GROUPS, lambda ask, verb, part=part: frame(sub(9, num(1, ask) + part)) + end(ask),
                 "not one to this question", packets_right)
+# What nodes say of their progress is added up for who looks.
+def slowly(ask, verb):
+    for blocks in (3, 6, 9):
+        fake.socket.sendall(frame(sub(9, num(1, ask) + sub(10, num(1, blocks) + num(2, 12) + num(3, blocks * 1000)))))
+        time.sleep(0.7)
+    return end(ask)
+
+
+fake = Fake(cluster.port, "slow", slowly)
+wait_for("slow connected", 10, lambda: cluster.connected() == 2)
+screen, terminal = pty.openpty()
+done = subprocess.run([WEIR, *GROUPS, "--master", "--socket", cluster.socket, "--output", "jsonl"], stderr=terminal,
+                      stdout=subprocess.PIPE, text=True, check=False, timeout=60)
+os.close(terminal)
+shown = ""
+try:
+    while data := os.read(screen, 65536):
+        shown += data.decode()
+except OSError:  # nobody has the terminal any more
+    os.close(screen)
+assert done.returncode == 0 and " blocks, 9.00 k records" in shown and shown.endswith("\r\033[K"), (done, shown)
+fake.close()
+say("progress of a slow node is shown, and gone in the end")
+
 # A node of which nothing is here yet: summaries prove nothing then.
 new = Fake(cluster.port, "new", lambda ask, verb: frame(
     sub(9, num(1, ask) + sub(3, line(b"\x06", 1, 2, 3)))) + end(ask, matched=totals(1, 2, 3)), last=5)

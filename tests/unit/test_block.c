@@ -164,12 +164,29 @@ static void make_traffic(size_t count)
 	}
 }
 
+/* The greatest values there are, and in one of a thousand records the least. */
+static void make_edge(size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		memset(&input[i], 0, sizeof(input[i]));
+		for (unsigned id = 1; id < WEIR_COLUMN_END; id++) {
+			const struct weir_column *column = weir_column_find(id);
+			uint8_t *at = (uint8_t *)&input[i] + column->offset;
+
+			memset(at, 0xff, column->width);
+			*(column->number ? at : at + column->width - 1) -= draw() % 3;
+			if (id % 2 && !(draw() % 1000))
+				memset(at, 0, column->width);
+		}
+	}
+}
+
 static const struct {
 	const char *name;
 	void (*make)(size_t count);
 } kinds[] = {
 	{"noise", make_noise}, {"constant", make_constant}, {"zero", make_zero},
-	{"steps", make_steps}, {"traffic", make_traffic},
+	{"steps", make_steps}, {"traffic", make_traffic}, {"edge", make_edge},
 };
 enum { KINDS = sizeof(kinds) / sizeof(*kinds) };
 

@@ -336,11 +336,13 @@ START_TEST(mistakes)
 	refuses("net 10.1.2.3.4", 4,
 		"expected a network (such as 10.0.0.0/8, 2001:db8::/32), not \"10.1.2.3.4\"");
 	refuses("port 80 or 70000", 11, "expected a port, 0 to 65535, not \"70000\"");
-	refuses("80", 0, "expected a test (such as host 10.0.0.1, port 53, tcp), not \"80\"");
-	refuses("tcp and 80", 8,
-		"expected a test (such as host 10.0.0.1, port 53, tcp), not \"80\"");
-	refuses("(port 80) or 443", 13,
-		"expected a test (such as host 10.0.0.1, port 53, tcp), not \"443\"");
+	refuses("80", 0, "a number alone is not a test; write \"port 80\"");
+	refuses("tcp and 80", 8, "a number alone is not a test; write \"port 80\"");
+	refuses("(port 80) or 443", 13, "a number alone is not a test; write \"port 443\"");
+	refuses("port 80, 443", 7, "a list goes in braces, such as {80 443}");
+	refuses("and tcp", 0, "expected a test (such as host 10.0.0.1, port 53, tcp), not \"and\"");
+	refuses("tcp and or udp", 8,
+		"expected a test (such as host 10.0.0.1, port 53, tcp), not \"or\"");
 	refuses("tcp[13] = 2", 3,
 		"a flow has no bytes of packets to look at; TCP flags are \"flags SA\", ICMP's "
 		"type "
