@@ -144,6 +144,9 @@ int weir_meta_raise_format(struct weir_lmdb_txn *txn, unsigned db);
 /* -ENOTSUP: @path was written by a later version (logged). */
 int weir_meta_check_format(struct weir_lmdb_txn *txn, unsigned db, const char *path);
 
+/* trust.c: whether LMDB may read the environment in folder @path. -EBADMSG: no (logged). */
+int weir_trust(const char *path);
+
 /* state.c: the environment "state". */
 int weir_state_open(struct weir_store *store);
 
