@@ -8,7 +8,8 @@
 #include "daemon/cli/cli.h"
 
 json_t *weir_cli_json_totals(const struct weir_totals *totals);
-json_t *weir_cli_json_flow(const struct weir_cli_flow *flow, bool with_node, bool live);
+/* json_flow.c: a line; what is 0 or not known may be left out of it. */
+void weir_cli_json_flow(FILE *out, const struct weir_cli_flow *flow, bool with_node, bool live);
 /* Addresses, protocol, and ports or ICMP type and code. */
 void weir_cli_json_end_points(json_t *object, const struct weir_flow *flow);
 /* A string that may not be UTF-8: '?' takes the place of what is not ASCII then. */

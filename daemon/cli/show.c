@@ -14,7 +14,7 @@ struct weir_cli_flows_out {
 	const struct weir_cli_options *options;
 	struct weir_cli_table *table;
 	struct weir_cli_nfdump_sum nfdump;
-	bool with_node, live, failed;
+	bool with_node, live;
 };
 
 const char *weir_cli_show_number(uint64_t value, bool exact, char *text, size_t text_bytes)
@@ -159,13 +159,13 @@ void weir_cli_show_flow(struct weir_cli_flows_out *out, const struct weir_cli_fl
 		weir_cli_csv_flow(flow, out->with_node);
 	else if (out->options->output == WEIR_OUTPUT_NFDUMP)
 		weir_cli_nfdump_flow(&flow->flow, &out->nfdump);
-	else if (weir_cli_json_print(weir_cli_json_flow(flow, out->with_node, out->live), true))
-		out->failed = true;
+	else
+		weir_cli_json_flow(stdout, flow, out->with_node, out->live);
 }
 
 int weir_cli_show_end(struct weir_cli_flows_out *out)
 {
-	int ret = out->failed ? -ENOMEM : 0;
+	int ret = 0;
 
 	if (out->table && weir_cli_table_end(out->table))
 		ret = -ENOMEM;

@@ -25,13 +25,21 @@ const char *weir_cli_time_local(uint64_t ns, unsigned digits, char *text, size_t
 
 const char *weir_cli_time_exact(uint64_t ns, char *text, size_t text_bytes)
 {
+	/* Flows of a list are near each other: most are of the second the last one was of. */
+	static time_t last = -1;
+	static char date[32];
 	time_t seconds = (time_t)(ns / WEIR_NS_PER_SECOND);
-	char date[32];
 	struct tm tm;
 
-	if (!gmtime_r(&seconds, &tm) || !strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%S", &tm))
-		snprintf(text, text_bytes, "%" PRIu64 "ns", ns);
-	else
-		snprintf(text, text_bytes, "%s.%09lluZ", date, ns % WEIR_NS_PER_SECOND);
+	if (seconds != last) {
+		last = -1;
+		if (!gmtime_r(&seconds, &tm) ||
+		    !strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%S", &tm)) {
+			snprintf(text, text_bytes, "%" PRIu64 "ns", ns);
+			return text;
+		}
+		last = seconds;
+	}
+	snprintf(text, text_bytes, "%s.%09lluZ", date, ns % WEIR_NS_PER_SECOND);
 	return text;
 }

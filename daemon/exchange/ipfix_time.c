@@ -33,6 +33,11 @@ uint64_t weir_ipfix_time_ntp(uint64_t ns)
 	return (uint64_t)((uint32_t)(ns / SECOND) + NTP_TO_UNIX) << 32 | fraction;
 }
 
+static uint64_t nearest_us(uint64_t ns)
+{
+	return ns > UINT64_MAX - 500 ? ns : (ns + 500) / 1000 * 1000;
+}
+
 /* Milliseconds since the start of the exporter, which wrap after 49.7 days: the time nearest to the export is
  * meant. */
 static uint64_t from_uptime(uint64_t uptime_ms, uint64_t boot_ms, uint32_t export_time)
@@ -58,8 +63,8 @@ uint64_t weir_ipfix_time_ns(const struct weir_ipfix_reading *r, uint32_t export_
 		near = r->value[WEIR_IPFIX_MS] / 1000;
 	if (has(r, WEIR_IPFIX_NTP_NS))
 		return from_ntp(r->value[WEIR_IPFIX_NTP_NS], near);
-	if (has(r, WEIR_IPFIX_NTP_US)) /* the lowest 11 bits mean nothing, RFC 7011 6.1.9 */
-		return from_ntp(r->value[WEIR_IPFIX_NTP_US] & ~0x7ffULL, near) / 1000 * 1000;
+	if (has(r, WEIR_IPFIX_NTP_US)) /* the lowest 11 bits mean nothing, RFC 7011 6.1.9: half a microsecond */
+		return nearest_us(from_ntp(r->value[WEIR_IPFIX_NTP_US] & ~0x7ffULL, near));
 	if (has(r, WEIR_IPFIX_MS))
 		return saturated(r->value[WEIR_IPFIX_MS], 1000000, 0);
 	if (has(r, WEIR_IPFIX_DELTA_US)) {

@@ -12,6 +12,8 @@ import json
 import os
 import re
 import signal
+import socket
+import struct
 import subprocess
 import sys
 import time
@@ -342,6 +344,58 @@ done = subprocess.run([WEIR, "top", "--socket", f"{cluster.folder}/none"], captu
                       check=False)
 assert done.returncode == 1 and "does not run here" in done.stderr, done
 say("mistakes: answered with a sentence, a caret where it is a word of a filter, and the right exit status")
+
+
+
+# --- Who asks may be another program, or another version: what weir itself would never ask is refused.
+def varint(n):
+    out = b""
+    while n > 127:
+        out, n = out + bytes([n & 127 | 128]), n >> 7
+    return out + bytes([n])
+
+
+def num(field, n):
+    return varint(field << 3) + varint(n)
+
+
+def sub(field, data):
+    return varint(field << 3 | 2) + varint(len(data)) + data
+
+
+def ask_raw(verb, *more):
+    """The End of the answer to an Ask of these fields: status and sentence."""
+    with socket.socket(socket.AF_UNIX) as s:
+        s.settimeout(30)
+        s.connect(f"{cluster.folder}/n1.sock")
+        ask = num(1, 1) + num(2, verb) + b"".join(more)
+        for body in (sub(1, num(1, 1) + num(2, 1) + num(3, 3)), sub(7, ask)):  # Hello, Ask
+            s.sendall(struct.pack("!I", len(body)) + body)
+        stream = s.makefile("rb")
+        while True:
+            body = stream.read(struct.unpack("!I", stream.read(4))[0])
+            if body[0] == 0x52:  # End
+                break
+    return body
+
+
+LIST, GROUPS, PAIRS = 5, 6, 7
+BYTES = sub(14, b"sum bytes")
+for what, verb, more, sentence in (
+        ("no figures", GROUPS, [sub(6, b"src")], b"1 to 8 figures"),
+        ("too many", GROUPS, [sub(6, b"src"), BYTES * 9], b"1 to 8 figures"),
+        ("a column that is not there", GROUPS, [sub(6, b"src"), BYTES, num(15, 1)], b"1 to 8 figures"),
+        ("a figure unknown", GROUPS, [sub(6, b"src"), sub(14, b"mean bytes")], b"none of sum, min"),
+        ("no sum", GROUPS, [sub(6, b"src"), sub(14, b"sum rtt")], b"means nothing"),
+        ("no fields", GROUPS, [BYTES], b"a field is missing"),
+        ("a field unknown", GROUPS, [sub(6, b"src,from"), BYTES], b"\"from\""),
+        ("a list by nothing", LIST, [sub(12, b"nothing")], b"cannot be ordered"),
+        ("pairs by nothing", PAIRS, [sub(12, b"ttl")], b"cannot be ordered"),
+        ("no verb", 99, [], b"does not know verb 99")):
+    answer = ask_raw(verb, *more)
+    assert sentence in answer, (what, answer)
+assert len(lines_of("flows", "--limit", "5")) == 5
+say("questions that weir would never ask are refused with a sentence, and the node goes on")
 
 # --- Ctrl-C ends weir at once even if the node does not answer, and the node drops the question.
 node = cluster.nodes[0].process

@@ -258,6 +258,22 @@ START_TEST(said)
 }
 END_TEST
 
+/* A flow as another JSON reader sees it. */
+static json_t *read_back(const struct weir_cli_flow *flow, bool with_node)
+{
+	char *text = NULL;
+	size_t bytes;
+	FILE *out = open_memstream(&text, &bytes);
+	json_t *object;
+
+	weir_cli_json_flow(out, flow, with_node, false);
+	fclose(out);
+	object = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+	ck_assert_msg(object, "%s", text);
+	free(text);
+	return object;
+}
+
 START_TEST(icmp_of_type_and_code_zero)
 {
 	struct weir_cli_flow flow = {.node = "", .in_name = "", .out_name = ""};
@@ -265,14 +281,38 @@ START_TEST(icmp_of_type_and_code_zero)
 
 	flow.flow.ip_version = 4;
 	flow.flow.protocol = 1;
-	object = weir_cli_json_flow(&flow, false, false);
+	object = read_back(&flow, false);
 	ck_assert(json_is_integer(json_object_get(object, "icmp_type")));
 	ck_assert_ptr_null(json_object_get(object, "dport"));
 	json_decref(object);
 	flow.flow.protocol = 47; /* has neither */
-	object = weir_cli_json_flow(&flow, false, false);
+	object = read_back(&flow, false);
 	ck_assert_ptr_null(json_object_get(object, "icmp_type"));
 	json_decref(object);
+}
+END_TEST
+
+/* Names are what other machines say they are. */
+START_TEST(names_in_json)
+{
+	static const struct {
+		const char *name, *read;
+	} cases[] = {
+		{"router-1", "router-1"},
+		{"a \"b\" \\ c", "a \"b\" \\ c"},
+		{"line\nbreak\033[2J", "line\nbreak\033[2J"},
+		{"M\xc3\xbcnchen", "M\xc3\xbcnchen"},
+		{"broken\xff", "broken?"},
+		{"", ""},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct weir_cli_flow flow = {.node = cases[i].name, .in_name = "", .out_name = ""};
+		json_t *object = read_back(&flow, true);
+
+		ck_assert_str_eq(json_string_value(json_object_get(object, "node")), cases[i].read);
+		json_decref(object);
+	}
 }
 END_TEST
 
@@ -292,6 +332,7 @@ int main(void)
 	tcase_add_test(tcase, table);
 	tcase_add_test(tcase, said);
 	tcase_add_test(tcase, icmp_of_type_and_code_zero);
+	tcase_add_test(tcase, names_in_json);
 	suite_add_tcase(suite, tcase);
 	srunner_run_all(runner, CK_NORMAL);
 	failed = srunner_ntests_failed(runner);

@@ -467,6 +467,19 @@ START_TEST(fractions)
 }
 END_TEST
 
+START_TEST(microseconds)
+{
+	for (uint64_t us = 0; us < 1000000; us += 37) {
+		struct weir_ipfix_reading reading = {.got = 1 << WEIR_IPFIX_NTP_US};
+
+		reading.value[WEIR_IPFIX_NTP_US] = (1767225600ULL + 2208988800) << 32 |
+						   (((us << 32) / 1000000) & ~0x7ffULL);
+		if (weir_ipfix_time_ns(&reading, 1767225600, 0) != 1767225600000000000 + us * 1000)
+			ck_abort_msg("%llu us is not kept", (unsigned long long)us);
+	}
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("ipfix");
@@ -486,6 +499,7 @@ int main(void)
 	tcase_add_test(tests, strange_templates);
 	tcase_add_test(tests, withdrawn_templates);
 	tcase_add_test(tests, fractions);
+	tcase_add_test(tests, microseconds);
 	suite_add_tcase(suite, tests);
 	srunner_run_all(runner, CK_NORMAL);
 	failed = srunner_ntests_failed(runner);
