@@ -148,7 +148,7 @@ static int copy(struct backup *b, const char *from, char **copied)
 	if (!file)
 		return ret ? ret : -ENOMEM;
 	fd = open(file, O_RDONLY | O_CLOEXEC);
-	if (fd < 0 || fsync(fd))
+	if (fd < 0 || fchmod(fd, 0600) || fsync(fd))
 		ret = -errno;
 	if (fd >= 0)
 		close(fd);

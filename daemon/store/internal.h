@@ -17,7 +17,7 @@
  *   with new ones waiting behind (weir_partition_drain()). So hold it for a block, not for a query.
  * - Ids are of this process, grow along the list, and are never given twice.
  * - Only the writer's thread adds partitions, and the newest is never removed: so that thread
- *   needs no lock for the newest and its write transaction. Any one thread at a time of
+ *   needs the lock to find the newest, and none for its write transaction. Any one thread at a time of
  *   the same process removes (`changes` sees to that), the oldest first.
  * - A read-only process follows what it finds in the folder (weir_partition_refresh()).
  */
@@ -143,6 +143,9 @@ int weir_meta_put_format(struct weir_lmdb_txn *txn, unsigned db);
 int weir_meta_raise_format(struct weir_lmdb_txn *txn, unsigned db);
 /* -ENOTSUP: @path was written by a later version (logged). */
 int weir_meta_check_format(struct weir_lmdb_txn *txn, unsigned db, const char *path);
+
+/* trust.c: whether LMDB may read the environment in folder @path. -EBADMSG: no (logged). */
+int weir_trust(const char *path);
 
 /* state.c: the environment "state". */
 int weir_state_open(struct weir_store *store);

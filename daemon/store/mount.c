@@ -55,7 +55,9 @@ int weir_mount_open(struct weir_store *store, struct weir_partition *partition)
 	if (asprintf(&path, "%s/" WEIR_MOUNT_FOLDER "/%s/%s", store->dir, partition->mount,
 		     partition->name) < 0)
 		return -ENOMEM;
-	ret = weir_lmdb_open(path, &options, &partition->lmdb);
+	ret = weir_trust(path);
+	if (!ret)
+		ret = weir_lmdb_open(path, &options, &partition->lmdb);
 	if (ret && ret != -ENOENT)
 		weir_log_error("%s: mounted partition cannot be opened: %s", path, strerror(-ret));
 	free(path);

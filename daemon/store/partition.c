@@ -55,7 +55,9 @@ int weir_partition_open(struct weir_store *store, const char *name, bool newest,
 	if (newest)
 		options.map_bytes = store->options.read_only ? 0 : store->options.max_bytes;
 	*lmdb = NULL;
-	ret = weir_lmdb_open(path, &options, lmdb);
+	ret = weir_trust(path);
+	if (!ret)
+		ret = weir_lmdb_open(path, &options, lmdb);
 	if (!ret) {
 		weir_lmdb_begin(*lmdb, false, &txn);
 		ret = txn.error ? txn.error : weir_meta_check_format(&txn, WEIR_DB_META, path);

@@ -63,8 +63,10 @@ static int open_it(struct weir_store *store, const char *path)
 		.read_only = store->options.read_only,
 		.map_bytes = store->options.read_only ? 0 : store->options.max_bytes};
 	struct weir_lmdb_txn txn;
-	int ret = weir_lmdb_open(path, &options, &store->rollups);
+	int ret = weir_trust(path);
 
+	if (!ret)
+		ret = weir_lmdb_open(path, &options, &store->rollups);
 	if (ret)
 		return ret;
 	ret = weir_lmdb_begin(store->rollups, false, &txn);

@@ -100,6 +100,8 @@ int weir_state_open(struct weir_store *store)
 			ret = weir_folder_create(store, "state", fill);
 	}
 	if (!ret)
+		ret = weir_trust(path);
+	if (!ret)
 		ret = weir_lmdb_open(path, &options, &store->state);
 	if (!ret)
 		ret = read_identity(store, path);

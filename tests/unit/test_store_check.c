@@ -168,6 +168,56 @@ START_TEST(test_any_byte)
 }
 END_TEST
 
+/* Whatever is wrong with a file: who opens the store and reads all of it lives on, and says what it
+ * could not read. LMDB by itself would end the process. */
+START_TEST(test_open_any_byte)
+{
+	static const char *const names[] = {"20241004", "20241005", "state"};
+	unsigned refused = 0, skipped = 0;
+
+	make_store(2);
+	srandom(7);
+	for (unsigned round = 0; round < 300; round++) {
+		const char *path = folder_file(names[round % 3]);
+		size_t bytes, at, some = 1 + (size_t)random() % 64;
+		uint8_t *file = folder_read(path, &bytes), *was = malloc(bytes);
+		int status;
+		pid_t pid;
+
+		memcpy(was, file, bytes);
+		at = (size_t)random() % (bytes < 65536 ? bytes : 65536);
+		for (size_t i = at; i < at + some && i < bytes; i++)
+			file[i] = (uint8_t)random();
+		folder_write(path, file, bytes);
+		pid = fork();
+		if (!pid) {
+			struct weir_store_options options = {.read_only = true};
+			struct folder_seen seen = {0};
+			struct weir_store *store;
+			uint64_t damaged = 0;
+
+			if (weir_store_open(dir, &options, &store))
+				_exit(1);
+			if (weir_store_scan(store, 0, UINT64_MAX, false, folder_visit, &seen,
+					    &damaged))
+				_exit(3);
+			weir_store_close(store);
+			_exit(damaged ? 2 : 0);
+		}
+		ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+		ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) <= 2,
+			      "byte %zu of %s: status %x", at, path, status);
+		refused += WEXITSTATUS(status) == 1;
+		skipped += WEXITSTATUS(status) == 2;
+		folder_write(path, was, bytes);
+		free(was);
+		free(file);
+	}
+	ck_assert_uint_ge(refused, 1);
+	ck_assert_uint_ge(skipped, 10);
+}
+END_TEST
+
 /* A writer commits all the time, on a file that is small enough that pages are reused at
  * once: no fault is seen that is not there. */
 START_TEST(test_while_written)
@@ -214,6 +264,7 @@ int main(void)
 	tcase_add_test(tests, test_missing_parts);
 	tcase_add_test(tests, test_cut);
 	tcase_add_test(tests, test_any_byte);
+	tcase_add_test(tests, test_open_any_byte);
 	tcase_add_test(tests, test_while_written);
 	suite_add_tcase(suite, tests);
 	runner = srunner_create(suite);
