@@ -87,6 +87,15 @@ static void note_refused(struct weir_answer *answer)
 			 weir_clock_text(position.refused_last_ns, last, sizeof(last)));
 }
 
+/* Nobody should take them for what the node holds. */
+static void note_mounted(struct weir_answer *answer)
+{
+	char names[200];
+
+	if (!answer->rolled && *weir_store_mounts(answer->node->store, names, sizeof(names)))
+		weir_answer_note(answer, "records of backups are in this answer, mounted as: %s", names);
+}
+
 void weir_answer_horizon(struct weir_answer *answer)
 {
 	struct weir_store_expired expired;
@@ -104,6 +113,7 @@ void weir_answer_horizon(struct weir_answer *answer)
 				 *levels ? "; roll-ups are: " : "", levels);
 	}
 	note_refused(answer);
+	note_mounted(answer);
 }
 
 struct rolled {
