@@ -17,6 +17,7 @@ help:
 	@echo 'make dkms        add, build and install the module with DKMS (root)'
 	@echo 'make lab-shell   a shell in a booted lab kernel, weir.ko loaded'
 	@echo 'make bench-store what ingest costs, beside nfcapd on the same records'
+	@echo 'make bench-block what stored blocks take and cost, by column'
 	@echo 'make lint        checkpatch, sparse, shellcheck'
 	@echo 'make clean'
 

@@ -2,9 +2,10 @@
 /*
  * cli.h - what the verbs of the command line share.
  *
- * main.c finds the verb, options.c reads what follows it, and the verb's own
- * file does the rest: module.c asks the kernel, client.c a daemon; table.c and
- * show.c write text, json.c JSON. Sentences for people go to stderr.
+ * main.c finds the verb, options.c reads what follows it, and the verb's own file does the
+ * rest: module.c asks the kernel, client.c a daemon, groups.c for figures by fields. table.c,
+ * show.c and rows_table.c write for people, json*.c, csv.c, nfdump.c and rows.c for
+ * programs. Sentences for people go to stderr.
  */
 #ifndef WEIR_CLI_CLI_H
 #define WEIR_CLI_CLI_H

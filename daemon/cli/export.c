@@ -186,6 +186,18 @@ static int take_part(void *arg, const Weir__Wire__Part *part)
 	return 0;
 }
 
+/* A master holds what it merges in memory, so it has a bound: whatever was not sent is missing here. */
+static int judge(const struct export *e, const struct weir_cli_answer *answer, int status)
+{
+	uint64_t matched = answer->matched.flows, got = e->flows + e->unreadable;
+
+	if (status != WEIR_EXIT_OK || matched <= got)
+		return status;
+	weir_cli_say("missing: %" PRIu64 " of %" PRIu64 " flows that match were not sent%s", matched - got,
+		     matched, answer->from_master ? "; export node by node, or less at a time" : "");
+	return WEIR_EXIT_PARTIAL;
+}
+
 static int ask_daemon(struct export *e, const char *filter)
 {
 	Weir__Wire__Ask ask = WEIR__WIRE__ASK__INIT;
@@ -197,6 +209,7 @@ static int ask_daemon(struct export *e, const char *filter)
 	ask.to_ns = e->options->to_ns;
 	ask.filter = (char *)filter;
 	status = weir_cli_client_ask(e->options, &ask, take_part, e, &answer);
+	status = judge(e, &answer, status);
 	weir_cli_client_free(&answer);
 	return status;
 }

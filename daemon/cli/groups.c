@@ -179,11 +179,47 @@ static int make_room(struct weir_cli_groups *g)
 	return 0;
 }
 
+static int compare_keys(const void *a, const void *b, void *arg)
+{
+	const struct weir_cli_groups *g = arg;
+
+	return memcmp(a, b, g->fields.key_bytes);
+}
+
+void weir_cli_groups_sort(struct weir_cli_groups *g)
+{
+	if (g->count)
+		qsort_r(g->keys, g->count, g->fields.key_bytes, compare_keys, g);
+}
+
+/* The keys of `only` are sorted. */
+static bool is_wanted(const struct weir_cli_groups *g, const uint8_t *key)
+{
+	size_t low = 0, high = g->only->count;
+	unsigned bytes = g->only->fields.key_bytes;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		int order = memcmp(key + (g->fields.key_bytes - bytes),
+				   g->only->keys + middle * bytes, bytes);
+
+		if (!order)
+			return true;
+		if (order < 0)
+			high = middle;
+		else
+			low = middle + 1;
+	}
+	return false;
+}
+
 int weir_cli_groups_add(struct weir_cli_groups *g, const uint8_t *key, const uint64_t *low,
 			const uint64_t *high)
 {
 	size_t bytes = g->measures * sizeof(*low);
 
+	if (g->only && !is_wanted(g, key))
+		return 0;
 	if (g->count == g->room && make_room(g))
 		return -ENOMEM;
 	memcpy(g->keys + g->count * g->fields.key_bytes, key, g->fields.key_bytes);

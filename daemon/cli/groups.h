@@ -22,6 +22,9 @@ struct weir_cli_groups {
 	unsigned order;	      /* the measure */
 	bool usual;	      /* bytes, packets, flows, by one of them: VERB_TOP can do it */
 	uint64_t series_ns;   /* not 0: a series; the first field is the time */
+	bool hold;	      /* write nothing before all is here */
+	/* Of a series: only rows whose fields behind the time are a key of this. NULL: all. */
+	const struct weir_cli_groups *only;
 	/* The answer: rows that are kept, and all there is to say about it. */
 	uint8_t *keys;
 	uint64_t *low, *high; /* the true value is between */
@@ -39,6 +42,8 @@ void weir_cli_groups_free(struct weir_cli_groups *g);
 /* Ask and take the answer in, and write what can be written at once. An exit status; the
  * answer is to be freed in any case. */
 int weir_cli_groups_ask(struct weir_cli_groups *g, uint64_t limit, struct weir_cli_answer *answer);
+/* Put the keys in order; their figures stay where they are, and mean nothing any more. */
+void weir_cli_groups_sort(struct weir_cli_groups *g);
 /* One more row; @high NULL: exact. -ENOMEM. */
 int weir_cli_groups_add(struct weir_cli_groups *g, const uint8_t *key, const uint64_t *low,
 			const uint64_t *high);

@@ -24,7 +24,7 @@ static bool is_lines(const struct weir_cli_groups *g)
 bool weir_cli_rows_stream(const struct weir_cli_groups *g)
 {
 	/* A series of times alone is filled up first, see series.c. */
-	return !(g->series_ns && g->fields.count == 1) && is_lines(g);
+	return !g->hold && is_lines(g);
 }
 
 static const uint8_t *key_at(const struct weir_cli_groups *g, size_t row)

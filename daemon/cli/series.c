@@ -100,7 +100,32 @@ static int show(struct weir_cli_groups *g, const struct weir_cli_answer *answer)
 	return ret;
 }
 
-int weir_cli_series(const struct weir_cli_options *o)
+static bool is_answered(int status)
+{
+	return status == WEIR_EXIT_OK || status == WEIR_EXIT_PARTIAL;
+}
+
+/* With --by and --limit: which keys are the largest over the whole time. An exit status. */
+static int find_largest(const struct weir_cli_options *o, struct weir_cli_groups *largest)
+{
+	struct weir_cli_answer answer = {0};
+	int status = WEIR_EXIT_USAGE;
+
+	if (weir_cli_groups_new(largest, o, o->by) == 0) {
+		largest->hold = true;
+		status = weir_cli_groups_ask(largest, o->limit, &answer);
+	}
+	if (is_answered(status) && largest->rest_groups)
+		weir_cli_say("note: only the %llu largest are shown, %s%llu more are left out",
+			     (unsigned long long)largest->count,
+			     largest->rest_groups_exact ? "" : "at least ",
+			     (unsigned long long)largest->rest_groups);
+	weir_cli_groups_sort(largest);
+	weir_cli_client_free(&answer);
+	return status;
+}
+
+static int run(const struct weir_cli_options *o, const struct weir_cli_groups *largest)
 {
 	struct weir_cli_answer answer = {0};
 	struct weir_cli_groups g = {0};
@@ -111,13 +136,32 @@ int weir_cli_series(const struct weir_cli_options *o)
 		 o->by ? o->by : "");
 	if (weir_cli_groups_new(&g, o, by) == 0) {
 		g.series_ns = g.fields.use[0].every_ns;
+		g.hold = g.fields.count == 1; /* to be filled up */
+		g.only = largest;
 		status = weir_cli_groups_ask(&g, 0, &answer);
 	}
-	if ((status == WEIR_EXIT_OK || status == WEIR_EXIT_PARTIAL) && show(&g, &answer)) {
+	if (is_answered(status) && show(&g, &answer)) {
 		weir_cli_say("out of memory");
 		status = WEIR_EXIT_FAILED;
 	}
 	weir_cli_client_end(o, &answer);
 	weir_cli_groups_free(&g);
+	return status;
+}
+
+int weir_cli_series(const struct weir_cli_options *o)
+{
+	struct weir_cli_groups largest = {0};
+	bool some = o->by && o->limit_given && o->limit;
+	int status;
+
+	if (!o->by && (o->limit_given || o->order)) {
+		weir_cli_say("series: --limit and --order choose among the groups of --by");
+		return WEIR_EXIT_USAGE;
+	}
+	status = some ? find_largest(o, &largest) : WEIR_EXIT_OK;
+	if (is_answered(status))
+		status = run(o, some ? &largest : NULL);
+	weir_cli_groups_free(&largest);
 	return status;
 }

@@ -40,11 +40,13 @@ const struct weir_cli_verb weir_cli_verbs[] = {
 	 "  weir top --by dst --sum retransmitted,packets    where segments get lost\n"
 	 "  weir top --by service --max rtt --order max_rtt\n" FIELDS_MORE QUERY_MORE,
 	 true, false},
-	{"series", weir_cli_series, "Show figures over time", "[FILTER]", "EbUKGIftjcFxXdNMS",
+	{"series", weir_cli_series, "Show figures over time", "[FILTER]", "EbUKGIonftjcFxXdNMS",
 	 "A flow counts when it ended. Without --by a step without flows is a line of zeros.\n"
+	 "With --by, --limit shows the so many largest over the whole time.\n"
 	 "Examples:\n"
 	 "  weir series --every 5m --from -6h\n"
 	 "  weir series --every 1h --by proto --from today --csv\n"
+	 "  weir series --every 10m --by service --limit 5 --from -6h\n"
 	 "  weir series --every 1m --distinct src dst port 22 --from -1h\n" FIELDS_MORE QUERY_MORE,
 	 true, false},
 	{"pairs", weir_cli_pairs, "Show conversations, both directions joined", "[FILTER]",

@@ -354,7 +354,7 @@ static void read_templates(struct weir_ipfix_reader *r, const struct message *m,
 {
 	static const char *const what[] = {
 		[WEIR_IPFIX_LEARNT_CUT] = "a template goes beyond its set",
-		[WEIR_IPFIX_LEARNT_EMPTY] = "a template for records of no length",
+		[WEIR_IPFIX_LEARNT_EMPTY] = "a template of fields without length",
 		[WEIR_IPFIX_LEARNT_SCOPE] = "an options template whose scope is not of its fields",
 		[WEIR_IPFIX_LEARNT_FULL] = "more templates than this program holds",
 	};

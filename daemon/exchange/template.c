@@ -15,6 +15,7 @@ enum {
 	DOMAINS_MAX = 65536,
 	FIELDS_MAX = 1 << 20, /* of all templates together: 16 MB */
 	ENTERPRISE_BIT = 0x8000,
+	LENGTHLESS_MAX = 16, /* fields without length; else a byte of data could take thousands of steps */
 };
 
 struct weir_ipfix_templates {
@@ -186,14 +187,15 @@ enum weir_ipfix_learnt weir_ipfix_templates_learn(struct weir_ipfix_templates *t
 	new->count = count;
 	new->scopes = options ? (uint16_t)weir_ipfix_number(data + 4, 2) : 0;
 	took = read_fields(data + at, bytes - at, new);
-	if (took && (!options || (new->scopes && new->scopes <= count)) && new->least_bytes) {
+	if (took && (!options || (new->scopes && new->scopes <= count)) && new->least_bytes &&
+	    count <= new->least_bytes + LENGTHLESS_MAX) {
 		*used = at + took;
 		return remember(t, domain, new);
 	}
 	forget(t, domain, id); /* what it was is no longer meant */
 	if (took)
 		*used = at + took;
-	at = new->least_bytes;
+	at = new->least_bytes && count <= new->least_bytes + LENGTHLESS_MAX;
 	free(new);
 	return !took ? WEIR_IPFIX_LEARNT_CUT : at ? WEIR_IPFIX_LEARNT_SCOPE : WEIR_IPFIX_LEARNT_EMPTY;
 }

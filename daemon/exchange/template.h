@@ -48,7 +48,7 @@ const struct weir_ipfix_template *weir_ipfix_templates_find(const struct weir_ip
 enum weir_ipfix_learnt {
 	WEIR_IPFIX_LEARNT,
 	WEIR_IPFIX_LEARNT_CUT,	 /* the definition goes on behind the end of the set */
-	WEIR_IPFIX_LEARNT_EMPTY, /* records of no length */
+	WEIR_IPFIX_LEARNT_EMPTY, /* records of no length, or fields without length in a row */
 	WEIR_IPFIX_LEARNT_SCOPE, /* scope of nothing, or of more fields than there are */
 	WEIR_IPFIX_LEARNT_FULL,	 /* more than any honest file has, or no memory */
 };

@@ -320,6 +320,8 @@ static void take_end(struct call *call, size_t i, const Weir__Wire__End *end)
 	leg->matched = weir_convert_totals_get(end->matched);
 	leg->blocks_read = end->blocks_read;
 	leg->blocks_damaged = end->blocks_damaged;
+	leg->refused = end->refused;
+	leg->horizon_ns = end->rolled ? 0 : end->horizon_ns;
 	if (end->n_explain) {
 		leg->explained = true;
 		leg->explain = *end->explain[0];

@@ -49,11 +49,20 @@ void weir_ending_note(struct weir_ending *ending, const char *format, ...)
 
 void weir_ending_damaged(struct weir_ending *ending, const struct weir_leg *leg)
 {
+	char text[40];
+
 	ending->blocks_damaged += leg->blocks_damaged;
 	if (leg->blocks_damaged)
 		weir_ending_missing(ending, leg->name,
 				    "%llu damaged blocks of records were left out (see its log)",
 				    (unsigned long long)leg->blocks_damaged);
+	if (leg->refused)
+		weir_ending_missing(ending, leg->name, "it could not store all records of that time, as "
+				    "its disk was full");
+	if (leg->horizon_ns)
+		weir_ending_missing(ending, leg->name,
+				    "it no longer holds records of flows that ended before %s",
+				    weir_clock_text(leg->horizon_ns, text, sizeof(text)));
 }
 
 void weir_ending_explain(struct weir_ending *ending, const struct weir_leg *leg)

@@ -29,6 +29,14 @@ enum {
 	LEG_GROUPS_MAX = 1000000, /* what a node answers at most */
 };
 
+/* An answer: exact, or from roll-ups with bounds. */
+struct leg {
+	struct weir_aggregate *low;
+	struct weir_aggregate *more; /* what a key may be above that */
+	struct weir_bounds_list list;
+	int fault; /* it makes no sense */
+};
+
 struct top {
 	struct weir_master *master;
 	struct weir_job *job;
@@ -37,8 +45,7 @@ struct top {
 	char words[256]; /* the fields as a summary names them */
 	struct weir_bounds *bounds;
 	struct weir_ending ending;
-	struct weir_aggregate **leg; /* what each node sent so far */
-	int *fault;		     /* by leg: its answer makes no sense */
+	struct leg *leg; /* what each node sent so far */
 	size_t legs;
 	struct weir_reply_progress progress;
 	bool uncounted; /* something is missing of which not even bounds are known */
@@ -251,33 +258,52 @@ static int try_summaries(struct top *top)
 
 static int make_leg(struct top *top, size_t leg)
 {
+	int result;
+
 	if (leg >= top->legs) {
-		struct weir_aggregate **grown = realloc(top->leg, (leg + 1) * sizeof(*grown));
-		int *fault;
+		struct leg *grown = realloc(top->leg, (leg + 1) * sizeof(*grown));
 
 		if (!grown)
 			return -ENOMEM;
 		top->leg = grown;
-		fault = realloc(top->fault, (leg + 1) * sizeof(*fault));
-		if (!fault)
-			return -ENOMEM;
-		top->fault = fault;
 		memset(grown + top->legs, 0, (leg + 1 - top->legs) * sizeof(*grown));
-		memset(fault + top->legs, 0, (leg + 1 - top->legs) * sizeof(*fault));
 		top->legs = leg + 1;
 	}
-	if (top->leg[leg])
+	if (top->leg[leg].low)
 		return 0;
-	return weir_aggregate_new(top->fields.key_bytes, LEG_GROUPS_MAX, &top->leg[leg]);
+	result = weir_aggregate_new(top->fields.key_bytes, LEG_GROUPS_MAX, &top->leg[leg].low);
+	if (!result)
+		result = weir_aggregate_new(top->fields.key_bytes, LEG_GROUPS_MAX,
+					    &top->leg[leg].more);
+	return result;
 }
 
-static int take_line(struct top *top, size_t leg, const Weir__Wire__Line *line)
+static int take_line(struct top *top, struct leg *leg, const Weir__Wire__Line *line)
 {
-	struct weir_totals totals = weir_convert_totals_get(line->low);
+	struct weir_totals low = weir_convert_totals_get(line->low), more;
+	int result;
 
 	if (line->key.len != top->fields.key_bytes)
 		return -EBADMSG;
-	return weir_aggregate_add(top->leg[leg], line->key.data, &totals);
+	result = weir_aggregate_add(leg->low, line->key.data, &low);
+	if (result || !line->high)
+		return result;
+	more = weir_convert_totals_get(line->high);
+	if (more.flows < low.flows || more.packets < low.packets || more.bytes < low.bytes)
+		return -EBADMSG;
+	weir_totals_subtract(&more, &low);
+	return weir_aggregate_add(leg->more, line->key.data, &more);
+}
+
+/* Each Part says the same of what has no line. */
+static void take_list(struct leg *leg, const Weir__Wire__Top *top)
+{
+	if (!top->incomplete)
+		return;
+	leg->list = (struct weir_bounds_list){.incomplete = true,
+					      .groups = top->rest_groups,
+					      .rest = weir_convert_totals_get(top->rest),
+					      .largest = weir_convert_totals_get(top->largest)};
 }
 
 /* Kept apart until the node has finished: half an answer must not count. What one node
@@ -290,12 +316,13 @@ static int take_part(void *arg, size_t leg, const char *name, Weir__Wire__Part *
 	if (weir_reply_progress_take(&top->progress, leg, part))
 		return 0;
 	result = make_leg(top, leg);
-	if (result || !part->top || top->fault[leg])
+	if (result || !part->top || top->leg[leg].fault)
 		return result;
+	take_list(&top->leg[leg], part->top);
 	for (size_t i = 0; i < part->top->n_lines && !result; i++)
-		result = take_line(top, leg, part->top->lines[i]);
+		result = take_line(top, &top->leg[leg], part->top->lines[i]);
 	if (result == -EBADMSG || result == -E2BIG) {
-		top->fault[leg] = result;
+		top->leg[leg].fault = result;
 		result = 0;
 	}
 	return result;
@@ -304,25 +331,56 @@ static int take_part(void *arg, size_t leg, const char *name, Weir__Wire__Part *
 static void drop_faulty(const struct top *top, struct weir_legs *legs)
 {
 	for (size_t i = 0; i < legs->count && i < top->legs; i++) {
-		if (!top->fault[i] || !legs->leg[i].answered)
+		if (!top->leg[i].fault || !legs->leg[i].answered)
 			continue;
 		legs->leg[i].answered = false;
 		snprintf(legs->leg[i].reason, sizeof(legs->leg[i].reason), "%s",
-			 top->fault[i] == -E2BIG ? "its answer has too many groups" :
+			 top->leg[i].fault == -E2BIG ? "its answer has too many groups" :
 						   "its answer is not one to this question");
 	}
 }
 
-static int merge_leg(struct top *top, const struct weir_aggregate *aggregate)
+static bool is_of_everything(const struct top *top)
+{
+	return !*top->ask->filter && !top->ask->from_ns && !top->ask->to_ns;
+}
+
+/* Of everything there ever was, the summaries here say more than records that are only the latest. */
+static void drop_partial(const struct top *top, struct weir_legs *legs)
+{
+	char text[40];
+
+	for (size_t i = 0; i < legs->count && is_of_everything(top); i++) {
+		struct weir_leg *leg = &legs->leg[i];
+
+		if (!leg->answered || (!leg->horizon_ns && !leg->refused))
+			continue;
+		leg->answered = false;
+		if (leg->refused)
+			snprintf(leg->reason, sizeof(leg->reason),
+				 "it could not store all records, as its disk was full");
+		else
+			snprintf(leg->reason, sizeof(leg->reason),
+				 "it no longer holds records of flows that ended before %s",
+				 weir_clock_text(leg->horizon_ns, text, sizeof(text)));
+	}
+}
+
+static int merge_leg(struct top *top, struct leg *leg)
 {
 	struct weir_group *groups;
 	size_t count;
-	int result = weir_aggregate_top(aggregate, WEIR_BY_BYTES, SIZE_MAX, &groups, &count, NULL);
+	int result = weir_aggregate_top(leg->low, WEIR_BY_BYTES, SIZE_MAX, &groups, &count, NULL);
 
 	if (result)
 		return result;
 	for (size_t i = 0; i < count && !result; i++)
-		result = weir_bounds_add_exact(top->bounds, groups[i].key, &groups[i].totals);
+		result = weir_bounds_add_key(top->bounds, &leg->list, groups[i].key,
+					     &groups[i].totals,
+					     weir_aggregate_get(leg->more, groups[i].key));
+	leg->list.groups += count;
+	if (!result)
+		weir_bounds_add_list(top->bounds, &leg->list);
 	free(groups);
 	return result;
 }
@@ -338,10 +396,11 @@ static int merge_answered(struct top *top, const struct weir_legs *legs)
 		top->ending.blocks_read += legs->leg[i].blocks_read;
 		weir_ending_damaged(&top->ending, &legs->leg[i]);
 		weir_ending_explain(&top->ending, &legs->leg[i]);
-		if (legs->leg[i].blocks_damaged)
+		if (legs->leg[i].blocks_damaged || legs->leg[i].horizon_ns ||
+		    legs->leg[i].refused)
 			top->uncounted = true;
-		if (i < top->legs && top->leg[i])
-			result = merge_leg(top, top->leg[i]);
+		if (i < top->legs && top->leg[i].low)
+			result = merge_leg(top, &top->leg[i]);
 	}
 	return result;
 }
@@ -382,7 +441,7 @@ static int fill_in(struct top *top, const struct weir_keep_stream *stream,
 	const char *why = leg && !leg->answered ? leg->reason : "of an earlier store of this node";
 	bool filtered = *top->ask->filter;
 
-	if (!filtered && !top->ask->from_ns && !top->ask->to_ns)
+	if (is_of_everything(top))
 		return bound(top, stream, why, !leg || !leg->answered);
 	/* A record is stored after its flow has ended: nothing of that store is in this time. */
 	if (leg && leg->answered && top->ask->from_ns >= stream->last_end_ns)
@@ -438,7 +497,7 @@ static int ask_nodes(struct top *top)
 
 	if (result)
 		return result;
-	to_nodes.partial = true;
+	to_nodes.partial = to_nodes.bounds = true;
 	to_nodes.limit = 0;
 	result = weir_fanout_ask(top->master->fanout, &to_nodes, weir_job_cancelled(top->job),
 				 take_part, top, &legs);
@@ -449,6 +508,7 @@ static int ask_nodes(struct top *top)
 		return 1;
 	}
 	drop_faulty(top, &legs);
+	drop_partial(top, &legs);
 	result = merge_legs(top, &legs);
 	weir_legs_free(&legs);
 	if (!result)
@@ -484,10 +544,11 @@ static int prepare(struct top *top)
 
 static void free_top(struct top *top)
 {
-	for (size_t i = 0; i < top->legs; i++)
-		weir_aggregate_free(top->leg[i]);
+	for (size_t i = 0; i < top->legs; i++) {
+		weir_aggregate_free(top->leg[i].low);
+		weir_aggregate_free(top->leg[i].more);
+	}
 	free(top->leg);
-	free(top->fault);
 	weir_bounds_free(top->bounds);
 	weir_reply_progress_free(&top->progress);
 	weir_ending_drop(&top->ending);
@@ -500,7 +561,7 @@ void weir_reply_top(struct weir_job *job, const Weir__Wire__Ask *ask, struct wei
 
 	if (prepare(&top))
 		return;
-	if (!*ask->filter && !ask->from_ns && !ask->to_ns)
+	if (is_of_everything(&top))
 		result = try_summaries(&top);
 	if (result < 0 && result != -ECANCELED && result != -ENOMEM)
 		result = 0; /* the nodes have it all, and more room */

@@ -190,6 +190,21 @@ static void explain(const struct weir_query_result *r, Weir__Wire__Explain *mess
 	message->threads = r->threads;
 }
 
+bool weir_answer_lacks(const struct weir_answer *answer)
+{
+	return answer->result.blocks_damaged || answer->result.blocks_gone || answer->horizon_ns ||
+	       answer->refused;
+}
+
+/* Nobody should take them for what the node holds. */
+static void note_mounted(struct weir_answer *answer)
+{
+	char names[200];
+
+	if (!answer->counted && *weir_store_mounts(answer->node->store, names, sizeof(names)))
+		weir_answer_note(answer, "records of backups are in this answer, mounted as: %s", names);
+}
+
 void weir_answer_end(struct weir_answer *answer, int result)
 {
 	Weir__Wire__End end = WEIR__WIRE__END__INIT;
@@ -201,15 +216,22 @@ void weir_answer_end(struct weir_answer *answer, int result)
 		fail(answer, result);
 		return;
 	}
+	if (answer->result.blocks_gone)
+		weir_answer_note(answer, "%llu blocks of records were removed while they were read: "
+				 "they are not in this answer, or not all of them",
+				 (unsigned long long)answer->result.blocks_gone);
 	weir_answer_horizon(answer);
+	note_mounted(answer);
 	for (unsigned i = 0; i < answer->notes; i++)
 		notes[i] = answer->note[i];
 	end.n_notes = answer->notes;
 	end.notes = notes;
 	end.horizon_ns = answer->horizon_ns;
+	end.refused = answer->refused;
 	if (answer->horizon_ns) {
 		end.n_rollup_ns = WEIR_ROLLUP_LEVELS;
 		end.rollup_ns = answer->rollup_ns;
+		end.rolled = answer->rolled;
 	}
 	weir_convert_totals_put(&matched, &answer->result.matched);
 	end.matched = &matched;

@@ -33,7 +33,10 @@ struct weir_answer {
 	struct weir_query_result result;
 	char note[WEIR_ANSWER_NOTES_MAX][WEIR_ANSWER_NOTE_BYTES]; /* for the End */
 	unsigned notes;
-	bool rolled; /* roll-ups stand for records that are gone */
+	bool horizon_told;
+	bool refused; /* records of that time were not stored, for lack of room */
+	bool counted; /* roll-ups stand for records that are gone, */
+	bool rolled; /* all of them */
 	uint64_t horizon_ns; /* the question reaches back to before it, what records do not; 0: no */
 	uint64_t rollup_ns[WEIR_ROLLUP_LEVELS]; /* if so, where roll-ups begin; 0: there are none */
 };
@@ -41,12 +44,15 @@ struct weir_answer {
 /* Add a sentence to the End. Past the last that fits, none. */
 void weir_answer_note(struct weir_answer *answer, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
-/* answer_rollup.c: say how far back records reach, if the question reaches further. */
+/* answer_rollup.c: say how far back records reach, if the question reaches further: sets
+ * horizon_ns. Once is enough; weir_answer_end() does it as well. */
 void weir_answer_horizon(struct weir_answer *answer);
 /* answer_rollup.c: VERB_TOP of a time of which records are gone, from roll-ups and the records that
  * are left. False: there is nothing for it to do, the records can answer. */
 bool weir_answer_rolled_top(struct weir_answer *answer, const struct weir_query_spec *spec);
 
+/* Whether records that were asked for are not in the answer, as far as is known by now. */
+bool weir_answer_lacks(const struct weir_answer *answer);
 /* Send the End that says how @result (0, or a negative errno of a query) came about. */
 void weir_answer_end(struct weir_answer *answer, int result);
 

@@ -37,7 +37,7 @@ static int send_groups(struct batch *batch)
 	groups.keys.len = (size_t)batch->count * batch->spec->fields.key_bytes;
 	groups.values = batch->values;
 	groups.n_values = (size_t)batch->count * batch->spec->measures;
-	groups.incomplete = batch->answer->result.blocks_damaged;
+	groups.incomplete = weir_answer_lacks(batch->answer);
 	part.groups = &groups;
 	remainder.groups = batch->rest.groups;
 	remainder.values = batch->rest.value;
@@ -115,6 +115,7 @@ void weir_answer_groups(struct weir_answer *answer)
 		batch->spec = &spec;
 		batch->count = 0;
 		batch->sent = false;
+		weir_answer_horizon(answer);
 		result = weir_query_groups(answer->node->store, &answer->query, &spec, add_group,
 					   batch, &batch->rest, &answer->result);
 		if (result == 0)
@@ -148,7 +149,7 @@ static int send_lines(struct lines *lines)
 	Weir__Wire__Part part = WEIR__WIRE__PART__INIT;
 	Weir__Wire__Top top = WEIR__WIRE__TOP__INIT;
 	struct weir_totals rest = totals_of(lines->rest.value);
-	bool exact = !lines->answer->result.blocks_damaged;
+	bool exact = !weir_answer_lacks(lines->answer);
 	Weir__Wire__Totals rest_totals;
 
 	if (!lines->count && lines->sent)
@@ -200,6 +201,7 @@ void weir_answer_top(struct weir_answer *answer)
 	spec.order = ask->order < TOP_MEASURES ? (int)ask->order : WEIR_BY_BYTES;
 	if (weir_answer_rolled_top(answer, &spec))
 		return;
+	weir_answer_horizon(answer);
 	lines = malloc(sizeof(*lines));
 	if (lines) {
 		lines->answer = answer;

@@ -81,7 +81,7 @@ void weir_answer_nodes(struct weir_job *job, struct weir_node *node)
 	message.last_end_ns = summed.end_ns;
 	message.totals = &totals;
 	message.epochs = 1;
-	message.disk_bytes = figures.disk_bytes;
+	message.disk_bytes = figures.disk_bytes + figures.rollup_bytes;
 	message.free_bytes = figures.free_bytes;
 	message.oldest_ns = figures.oldest_ns;
 	message.storing = !atomic_load(&node->store_error) && !atomic_load(&node->refusing);

@@ -67,19 +67,21 @@ static void describe_levels(struct weir_store *store, uint64_t oldest_ns[WEIR_RO
 	}
 }
 
-static void note_refused(struct weir_answer *answer)
+/* Records that came in the time asked for and were not stored. */
+static void see_refused(struct weir_answer *answer)
 {
 	struct weir_store_position position;
 	struct weir_totals refused;
 	char first[40], last[40];
 	uint64_t to_ns = answer->ask->to_ns ? answer->ask->to_ns : UINT64_MAX;
 
-	if (weir_store_position(answer->node->store, &position))
+	if (answer->refused || weir_store_position(answer->node->store, &position))
 		return;
 	refused = weir_position_refused(&position);
 	if (!refused.flows || position.refused_last_ns < answer->ask->from_ns ||
 	    position.refused_first_ns >= to_ns)
 		return;
+	answer->refused = true;
 	weir_answer_note(answer, "%llu flows, %llu bytes came between %s and %s while the disk was "
 			 "full: they are in summaries and roll-ups, and not held as records",
 			 (unsigned long long)refused.flows, (unsigned long long)refused.bytes,
@@ -87,33 +89,24 @@ static void note_refused(struct weir_answer *answer)
 			 weir_clock_text(position.refused_last_ns, last, sizeof(last)));
 }
 
-/* Nobody should take them for what the node holds. */
-static void note_mounted(struct weir_answer *answer)
-{
-	char names[200];
-
-	if (!answer->rolled && *weir_store_mounts(answer->node->store, names, sizeof(names)))
-		weir_answer_note(answer, "records of backups are in this answer, mounted as: %s", names);
-}
-
 void weir_answer_horizon(struct weir_answer *answer)
 {
 	struct weir_store_expired expired;
 	char when[40], levels[200];
 
-	if (weir_store_expired(answer->node->store, &expired))
+	see_refused(answer);
+	if (answer->horizon_told || weir_store_expired(answer->node->store, &expired))
 		return;
+	answer->horizon_told = true;
 	/* A flow that ended at the horizon may be gone. */
 	if (expired.partitions && answer->ask->from_ns <= expired.max_ns) {
 		answer->horizon_ns = expired.max_ns + 1;
 		describe_levels(answer->node->store, answer->rollup_ns, levels, sizeof(levels));
 		weir_answer_note(answer, "records of flows that ended before %s are no longer held%s%s%s",
 				 weir_clock_text(expired.max_ns + 1, when, sizeof(when)),
-				 answer->rolled ? "" : ", and not in this answer",
+				 answer->counted ? "" : ", and not in this answer",
 				 *levels ? "; roll-ups are: " : "", levels);
 	}
-	note_refused(answer);
-	note_mounted(answer);
 }
 
 struct rolled {
@@ -201,6 +194,29 @@ static int add_piece(struct rolled *rolled, const struct weir_cover_piece *piece
 	return result;
 }
 
+/* If a block that is held has records that the last roll-ups stand for, and others, these roll-ups would
+ * count them twice: leave them out, and say that it is not all. (Merging keeps to the seams of
+ * daemon/store/seam.h, so this takes roll-ups that went before their records.) */
+static int cut_cover(struct rolled *rolled, uint64_t through)
+{
+	struct weir_cover *cover = &rolled->cover;
+	bool is_end = true;
+	int result = 0;
+
+	if (cover->last_block > through)
+		result = weir_store_is_block_end(rolled->answer->node->store, cover->last_block,
+						 &is_end);
+	if (!is_end) {
+		rolled->lacking = true;
+		while (cover->count && cover->pieces[cover->count - 1].head.last_block > through)
+			cover->count--;
+		cover->last_block = through;
+	}
+	if (cover->last_block < through)
+		cover->last_block = through;
+	return result;
+}
+
 static int gather(struct rolled *rolled, int dimension, uint64_t through)
 {
 	struct weir_answer *answer = rolled->answer;
@@ -212,10 +228,10 @@ static int gather(struct rolled *rolled, int dimension, uint64_t through)
 	if (!result)
 		result = weir_cover_find(answer->node->store, answer->ask->from_ns, to_ns, through,
 					 &rolled->cover);
+	if (!result)
+		result = cut_cover(rolled, through);
 	if (result)
 		return result;
-	if (rolled->cover.last_block < through)
-		rolled->cover.last_block = through;
 	for (size_t i = 0; i < rolled->cover.count && !result; i++) {
 		result = add_piece(rolled, &rolled->cover.pieces[i]);
 		if (atomic_load(weir_job_cancelled(answer->job)))
@@ -264,12 +280,19 @@ struct lines {
 	Weir__Wire__Line *pointer[LINES_A_PART];
 };
 
+/* Everything that was asked for is counted, if not by whom. */
+static bool is_whole(const struct rolled *rolled)
+{
+	return !rolled->lacking && !rolled->cover.more_before && !rolled->answer->refused &&
+	       !rolled->answer->result.blocks_damaged && !rolled->answer->result.blocks_gone;
+}
+
 static int send_lines(struct rolled *rolled, struct lines *lines,
 		      const struct weir_bounds_result *found, size_t first, size_t count)
 {
 	Weir__Wire__Part part = WEIR__WIRE__PART__INIT;
 	Weir__Wire__Top top = WEIR__WIRE__TOP__INIT;
-	Weir__Wire__Totals rest;
+	Weir__Wire__Totals rest, largest;
 
 	for (size_t i = 0; i < count; i++) {
 		const struct weir_bounds_line *from = &found->lines[first + i];
@@ -288,11 +311,14 @@ static int send_lines(struct rolled *rolled, struct lines *lines,
 	weir_convert_totals_put(&rest, &found->rest);
 	top.n_lines = count;
 	top.lines = lines->pointer;
-	top.lower_bounds_only = rolled->lacking || rolled->answer->result.blocks_damaged;
+	top.lower_bounds_only = !is_whole(rolled);
 	top.exact = found->exact && !top.lower_bounds_only;
 	top.rest_groups = found->rest_groups;
 	top.rest_groups_exact = found->rest_groups_exact && !top.lower_bounds_only;
 	top.rest = &rest;
+	top.incomplete = found->incomplete;
+	weir_convert_totals_put(&largest, &found->largest);
+	top.largest = &largest;
 	part.top = &top;
 	return weir_job_part(rolled->answer->job, &part);
 }
@@ -303,7 +329,7 @@ static int find_lines(struct rolled *rolled, struct weir_bounds_result *found)
 
 	if (rolled->bounds)
 		return weir_bounds_result(rolled->bounds, (enum weir_order)rolled->spec.order,
-					  ask->limit ? ask->limit : SIZE_MAX, found);
+					  ask->limit && !ask->partial ? ask->limit : SIZE_MAX, found);
 	/* No fields: one line of everything. */
 	memset(found, 0, sizeof(*found));
 	found->lines = calloc(1, sizeof(*found->lines));
@@ -351,8 +377,8 @@ static void note_cover(struct rolled *rolled)
 		weir_answer_note(rolled->answer, "what reached it before %s is no longer held in any "
 				 "form", weir_clock_text(cover->start_ns, start, sizeof(start)));
 	if (rolled->lacking)
-		weir_answer_note(rolled->answer, "a roll-up of that time cannot be read, or went "
-				 "while it was read, and is not counted");
+		weir_answer_note(rolled->answer, "a roll-up of that time cannot be read, or cannot be "
+				 "told apart from records, and is not counted");
 }
 
 /* The fields as roll-ups name them. */
@@ -375,8 +401,8 @@ bool weir_answer_rolled_top(struct weir_answer *answer, const struct weir_query_
 	int dimension = find_dimension(&spec->fields), result;
 	struct weir_store_expired expired;
 
-	/* A master has the summaries itself, and asks for what records say. */
-	if (*answer->ask->filter || answer->ask->partial || (dimension < 0 && spec->fields.count))
+	/* A master that takes no bounds would take them for exact. */
+	if (*answer->ask->filter || (answer->ask->partial && !answer->ask->bounds) || (dimension < 0 && spec->fields.count))
 		return false;
 	if (weir_store_expired(answer->node->store, &expired) || !expired.partitions ||
 	    answer->ask->from_ns > expired.max_ns || !weir_rollup_is_open(answer->node->store))
@@ -384,9 +410,13 @@ bool weir_answer_rolled_top(struct weir_answer *answer, const struct weir_query_
 	rolled.key_bytes = spec->fields.key_bytes;
 	rolled.spec.limit = spec->fields.count ? RECORD_GROUPS : 0;
 	/* Any dimension will do for a sum. */
+	see_refused(answer);
+	weir_store_merge_pause(answer->node->store);
 	result = gather_all(&rolled, spec->fields.count ? dimension : 0, expired.last_block);
-	answer->rolled = true;
+	weir_store_merge_resume(answer->node->store);
 	if (!result) {
+		answer->counted = true;
+		answer->rolled = is_whole(&rolled);
 		answer->result.matched = rolled.sum;
 		note_cover(&rolled);
 		result = send_all(&rolled);

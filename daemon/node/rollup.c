@@ -5,7 +5,7 @@
  * Each level takes in what the one below it has, in order and once: what it has taken in and the entry
  * made of it are written in one transaction (daemon/store/rollup.h). An entry is made when
  * something of the next minute (hour, day) is there, so it is whole. Which one something
- * is of is told by its end, so a span that was longer than a minute is an entry of its own.
+ * is of is told by its start.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -16,9 +16,9 @@
 #include "daemon/node/rollup.h"
 #include "daemon/wire/frame.h"
 
-static uint64_t span_of(enum weir_rollup_level level, uint64_t end_ns)
+static uint64_t span_of(enum weir_rollup_level level, uint64_t start_ns)
 {
-	return end_ns ? (end_ns - 1) / weir_rollup_ns[level] : 0;
+	return start_ns / weir_rollup_ns[level];
 }
 
 static int put(struct weir_node *node, enum weir_rollup_level level, struct weir_merge *merge)
@@ -73,7 +73,7 @@ static int roll_entries(struct weir_node *node, enum weir_rollup_level level)
 	if (ret)
 		return ret;
 	for (size_t i = 1; i < count && !ret; i++) {
-		if (span_of(level, heads[i].end_ns) == span_of(level, heads[first].end_ns))
+		if (span_of(level, heads[i].start_ns) == span_of(level, heads[first].start_ns))
 			continue;
 		ret = join(node, level, heads + first, i - first);
 		first = i;
@@ -82,22 +82,22 @@ static int roll_entries(struct weir_node *node, enum weir_rollup_level level)
 	return ret;
 }
 
-/* End of segment @seq's interval. */
-static int end_of(const void *body, size_t body_bytes, uint64_t *end_ns)
+/* Where the interval of an encoded segment begins. */
+static int start_of(const void *body, size_t body_bytes, uint64_t *start_ns)
 {
 	Weir__Wire__Segment *segment =
 		weir_frame_unpack(&weir__wire__segment__descriptor, body, body_bytes);
 
 	if (!segment)
 		return -EBADMSG;
-	*end_ns = segment->end_ns;
+	*start_ns = segment->start_ns;
 	weir__wire__segment__free_unpacked(segment, NULL);
 	return 0;
 }
 
 /* The first segment from @from on that can be read; *@seq 0: none is there. */
 static int next_segment(struct weir_node *node, uint64_t from, uint64_t *seq, void **body,
-			size_t *body_bytes, uint64_t *end_ns)
+			size_t *body_bytes, uint64_t *start_ns)
 {
 	for (;; from = *seq + 1) {
 		int ret = weir_store_next_segment(node->store, from, seq);
@@ -107,7 +107,7 @@ static int next_segment(struct weir_node *node, uint64_t from, uint64_t *seq, vo
 			return ret;
 		ret = weir_store_get_segment(node->store, *seq, body, body_bytes);
 		if (!ret)
-			ret = end_of(*body, *body_bytes, end_ns);
+			ret = start_of(*body, *body_bytes, start_ns);
 		if (!ret)
 			return 0;
 		free(*body);
@@ -128,16 +128,16 @@ static int gather(struct weir_node *node, uint64_t from, struct weir_merge *merg
 	bool first = true;
 
 	for (;; first = false) {
-		uint64_t end_ns = 0;
+		uint64_t start_ns = 0;
 		size_t body_bytes;
 		void *body;
-		int ret = next_segment(node, from, next, &body, &body_bytes, &end_ns);
+		int ret = next_segment(node, from, next, &body, &body_bytes, &start_ns);
 
 		if (ret || !*next)
 			return ret;
 		if (first)
-			minute = span_of(WEIR_ROLLUP_MINUTE, end_ns);
-		if (span_of(WEIR_ROLLUP_MINUTE, end_ns) != minute) {
+			minute = span_of(WEIR_ROLLUP_MINUTE, start_ns);
+		if (span_of(WEIR_ROLLUP_MINUTE, start_ns) != minute) {
 			free(body);
 			return 0;
 		}
@@ -169,17 +169,17 @@ static int roll_minute(struct weir_node *node, uint64_t from, uint64_t *next)
 static bool goes_on(struct weir_node *node, uint64_t from, int *ret)
 {
 	struct weir_store_summed summed;
-	uint64_t seq, end_ns;
+	uint64_t seq, start_ns;
 	size_t body_bytes;
 	void *body;
 
 	*ret = weir_store_summed(node->store, &summed);
 	if (*ret || summed.seq < from)
 		return true;
-	*ret = next_segment(node, from, &seq, &body, &body_bytes, &end_ns);
+	*ret = next_segment(node, from, &seq, &body, &body_bytes, &start_ns);
 	free(body);
 	return *ret || !seq ||
-	       span_of(WEIR_ROLLUP_MINUTE, end_ns) == span_of(WEIR_ROLLUP_MINUTE, summed.end_ns);
+	       span_of(WEIR_ROLLUP_MINUTE, start_ns) == span_of(WEIR_ROLLUP_MINUTE, summed.start_ns);
 }
 
 static int roll_segments(struct weir_node *node)

@@ -251,6 +251,7 @@ int weir_summary_encode(const struct weir_summary *summary, const struct weir_su
 	next->seq++;
 	if (summary->last_block)
 		next->block = summary->last_block;
+	next->start_ns = frame->start_ns;
 	next->end_ns = frame->end_ns;
 	weir_totals_add(&next->totals, &summary->totals);
 	put_head(&b, summary, frame, next);

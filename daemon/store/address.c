@@ -31,15 +31,15 @@ struct distinct {
 
 struct weir_address_maker {
 	uint64_t seed[2];
-	uint32_t count; /* flows */
-	uint32_t distinct; /* addresses */
-	uint32_t slot_count; /* a power of two */
+	uint32_t count;		   /* flows */
+	uint32_t distinct;	   /* addresses */
+	uint32_t slot_count;	   /* a power of two */
 	uint32_t slots[SLOTS_MAX]; /* number + 1, 0: free */
 	weir_address list[DISTINCT_MAX];
-	uint8_t seen[DISTINCT_MAX]; /* bit of each side: by number */
+	uint8_t seen[DISTINCT_MAX];		       /* bit of each side: by number */
 	uint32_t flows[WEIR_ADDRESS_SIDES][FLOWS_MAX]; /* number of each flow's address */
 	struct distinct sorted[DISTINCT_MAX], other[DISTINCT_MAX];
-	uint64_t ipv4[2][DISTINCT_MAX]; /* address << 32 | number */
+	uint64_t ipv4[2][DISTINCT_MAX];			   /* address << 32 | number */
 	uint64_t bitmap[WEIR_ADDRESS_SIDES][BITMAP_WORDS]; /* of sorted */
 	uint16_t rank[DISTINCT_MAX]; /* number -> rank in the side being worked on */
 	uint32_t entries[WEIR_ADDRESS_SIDES];
@@ -71,8 +71,7 @@ static uint32_t hash_of(const struct weir_address_maker *maker, weir_address add
 	uint64_t b = (uint64_t)(address >> 64) ^ maker->seed[1];
 	weir_address product = (weir_address)a * (b | 1);
 
-	return (uint32_t)(((uint64_t)product ^ (uint64_t)(product >> 64)) *
-				  0x9e3779b97f4a7c15ULL >>
+	return (uint32_t)(((uint64_t)product ^ (uint64_t)(product >> 64)) * 0x9e3779b97f4a7c15ULL >>
 			  32);
 }
 
@@ -145,7 +144,8 @@ static void sum_up(uint32_t starts[256])
 	}
 }
 
-/* One pass of a radix sort, by the byte @shift bits from the right. False: all are the same there. */
+/* One pass of a radix sort, by the byte @shift bits from the right. False: all are the same there.
+ */
 static bool sort_byte(const struct distinct *from, struct distinct *to, uint32_t count,
 		      unsigned shift)
 {
@@ -216,8 +216,8 @@ static void sort(struct weir_address_maker *maker)
 		memcpy(maker->other, list, others * sizeof(*list));
 	memcpy(maker->sorted, maker->other, before * sizeof(*list));
 	for (uint32_t i = 0; i < ipv4; i++)
-		maker->sorted[before + i] = (struct distinct){
-			mapped | maker->ipv4[0][i] >> 32, (uint32_t)maker->ipv4[0][i]};
+		maker->sorted[before + i] = (struct distinct){mapped | maker->ipv4[0][i] >> 32,
+							      (uint32_t)maker->ipv4[0][i]};
 	at = before + ipv4;
 	memcpy(maker->sorted + at, maker->other + before, (others - before) * sizeof(*list));
 }
@@ -278,8 +278,8 @@ static void put_bitmap(const struct weir_address_maker *maker, enum weir_address
 				      bytes - at < 8 ? (unsigned)(bytes - at) : 8);
 }
 
-/* How many from @first on make a chunk. Between mapped IPv4 and IPv6 a new one starts: the step over
- * would make all of its fields wide. */
+/* How many from @first on make a chunk. Between mapped IPv4 and IPv6 a new one starts: the step
+ * over would make all of its fields wide. */
 static uint32_t chunk_length(const struct distinct *sorted, uint32_t first, uint32_t end)
 {
 	uint32_t last = first;

@@ -184,7 +184,7 @@ static bool decode_chunk(const struct weir_addresses *a, const struct chunk *chu
 			 weir_address *last, struct outlets *outlets)
 {
 	const uint8_t *is_src = a->bitmap[WEIR_ADDRESS_SRC], *is_dst = a->bitmap[WEIR_ADDRESS_DST];
-	uint8_t (*src)[16] = outlets->src, (*dst)[16] = outlets->dst;
+	uint8_t(*src)[16] = outlets->src, (*dst)[16] = outlets->dst;
 	weir_address here = chunk->first, before = 0;
 	uint32_t wrong = 0;
 
@@ -204,8 +204,7 @@ static bool decode_chunk(const struct weir_addresses *a, const struct chunk *chu
 	return !wrong;
 }
 
-int weir_addresses_decode(const struct weir_addresses *a,
-			  uint8_t (*to[WEIR_ADDRESS_SIDES])[16])
+int weir_addresses_decode(const struct weir_addresses *a, uint8_t (*to[WEIR_ADDRESS_SIDES])[16])
 {
 	struct outlets outlets = {to[WEIR_ADDRESS_SRC], to[WEIR_ADDRESS_DST]};
 	weir_address last = 0;

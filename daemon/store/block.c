@@ -137,8 +137,8 @@ static int open_format2(struct weir_block_reader *reader, uint64_t number, size_
 		struct section *section;
 		struct block_entry entry;
 
-		load_entry(&entry, reader->data + BLOCK_HEADER_BYTES +
-					   (size_t)i * header->entry_bytes);
+		load_entry(&entry,
+			   reader->data + BLOCK_HEADER_BYTES + (size_t)i * header->entry_bytes);
 		section = section_of(reader, entry.id);
 		if (!section)
 			continue;

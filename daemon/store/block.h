@@ -18,7 +18,7 @@ enum {
 enum weir_block_level {
 	WEIR_BLOCK_LEVEL_NONE, /* not compressed; for tests and comparisons */
 	WEIR_BLOCK_LEVEL_HOT, /* fast to make and to read */
-	/* 3 % smaller for three times the work, and some columns take longer to read: when there is time. */
+	/* 4 % smaller for three times the work, and slower to read: when there is time. */
 	WEIR_BLOCK_LEVEL_COLD,
 };
 

@@ -15,7 +15,7 @@ enum {
 /* The values of both address columns: one pass over the dictionary makes the two. */
 static int spell_addresses(struct weir_block_reader *reader)
 {
-	uint8_t (*to[WEIR_ADDRESS_SIDES])[16];
+	uint8_t(*to[WEIR_ADDRESS_SIDES])[16];
 	int ret = weir_block_open_addresses(reader);
 
 	if (ret || reader->spelled)
@@ -86,14 +86,14 @@ static int decode_coded(struct weir_block_reader *reader, const struct weir_colu
 {
 	const struct block_entry *entry = &reader->columns[column->id].entry;
 	struct weir_vector base;
-	struct weir_decode decode = {.unpacker = reader->unpacker,
-				     .column = column,
-				     .count = reader->header.count,
-				     .codec = entry->codec,
-				     .from = {.at = reader->data + entry->offset,
-					      .left = entry->bytes},
-				     .base = &base,
-				     .room = &reader->room[column->id]};
+	struct weir_decode decode = {
+		.unpacker = reader->unpacker,
+		.column = column,
+		.count = reader->header.count,
+		.codec = entry->codec,
+		.from = {.at = reader->data + entry->offset, .left = entry->bytes},
+		.base = &base,
+		.room = &reader->room[column->id]};
 	int ret = weir_block_check_section(reader, &reader->columns[column->id]);
 
 	if (!ret && column->id <= WEIR_COLUMN_DST_ADDR)
@@ -129,12 +129,11 @@ int weir_block_column(struct weir_block_reader *reader, enum weir_column_id id,
 						.count = reader->header.count,
 						.values = zero};
 		if (!section->present)
-			ret = id <= WEIR_COLUMN_DST_ADDR && reader->header.version > 1 ? -EBADMSG :
-											 0;
+			ret = id <= WEIR_COLUMN_DST_ADDR && reader->header.version > 1 ? -EBADMSG
+										       : 0;
 		else if (section->entry.codec == WEIR_CODEC_PLAIN)
-			ret = reader->header.version == 1 ?
-				      decode_plain(reader, column, decoded) :
-				      -EBADMSG;
+			ret = reader->header.version == 1 ? decode_plain(reader, column, decoded)
+							  : -EBADMSG;
 		else if (!section->entry.bytes)
 			ret = decode_constant(reader, column, decoded);
 		else
@@ -153,8 +152,8 @@ int weir_block_rows(struct weir_block_reader *reader, uint64_t columns, struct w
 	struct weir_vector vector;
 
 	for (unsigned id = 1; id < WEIR_COLUMN_END; id++) {
-		int ret = columns & WEIR_COLUMN_BIT(id) ? weir_block_column(reader, id, &vector) :
-							  0;
+		int ret =
+			columns & WEIR_COLUMN_BIT(id) ? weir_block_column(reader, id, &vector) : 0;
 
 		if (ret)
 			return ret;

@@ -44,7 +44,8 @@ void weir_block_reseal(uint64_t number, uint8_t *block, size_t bytes)
 	if (le32toh(header.head_bytes) < sizeof(header) || le32toh(header.head_bytes) > bytes)
 		return;
 	for (size_t i = 0, at = sizeof(header);
-	     i < le16toh(header.sections) && le32toh(header.entry_bytes) >= sizeof(struct block_entry) &&
+	     i < le16toh(header.sections) &&
+	     le32toh(header.entry_bytes) >= sizeof(struct block_entry) &&
 	     at + sizeof(struct block_entry) <= le32toh(header.head_bytes);
 	     i++, at += le32toh(header.entry_bytes))
 		reseal_section(block, bytes, block + at);
@@ -93,7 +94,8 @@ bool weir_block_may_hold_prefix(struct weir_block_reader *reader, enum weir_colu
 	weir_address low = weir_address_load(address) & mask;
 
 	/* What is damaged is found when it is decoded, and counted then. */
-	if (id > WEIR_COLUMN_DST_ADDR || reader->header.version == 1 || weir_block_open_addresses(reader))
+	if (id > WEIR_COLUMN_DST_ADDR || reader->header.version == 1 ||
+	    weir_block_open_addresses(reader))
 		return true;
 	return weir_addresses_hold(&reader->addresses, weir_block_side(id), low, low | ~mask);
 }
@@ -128,10 +130,14 @@ bool weir_block_may_hold_number(struct weir_block_reader *reader, enum weir_colu
 static const char *codec_name(const struct block_entry *entry)
 {
 	static const char *const names[WEIR_CODEC_END] = {
-		[WEIR_CODEC_PLAIN] = "plain",	      [WEIR_CODEC_FRAME] = "frame",
-		[WEIR_CODEC_DICTIONARY] = "dictionary", [WEIR_CODEC_FREQUENT] = "frequent",
-		[WEIR_CODEC_DELTA] = "delta",	      [WEIR_CODEC_MAP] = "map",
-		[WEIR_CODEC_RUNS] = "runs",	      [WEIR_CODEC_ASCENDING] = "ascending",
+		[WEIR_CODEC_PLAIN] = "plain",
+		[WEIR_CODEC_FRAME] = "frame",
+		[WEIR_CODEC_DICTIONARY] = "dictionary",
+		[WEIR_CODEC_FREQUENT] = "frequent",
+		[WEIR_CODEC_DELTA] = "delta",
+		[WEIR_CODEC_MAP] = "map",
+		[WEIR_CODEC_RUNS] = "runs",
+		[WEIR_CODEC_ASCENDING] = "ascending",
 		[WEIR_CODEC_CODES] = "codes",
 	};
 
@@ -144,15 +150,15 @@ unsigned weir_block_sections(const struct weir_block_reader *reader,
 			     struct weir_block_section sections[WEIR_BLOCK_SECTIONS_MAX])
 {
 	const struct block_header *header = &reader->header;
-	uint32_t head = header->version > 1 ? header->head_bytes :
-					      BLOCK1_HEADER_BYTES + BLOCK1_CHECKSUM_BYTES +
+	uint32_t head = header->version > 1 ? header->head_bytes
+					    : BLOCK1_HEADER_BYTES + BLOCK1_CHECKSUM_BYTES +
 						      header->sections * header->entry_bytes;
 	unsigned count = 0;
 
 	sections[count++] = (struct weir_block_section){"head", "-", 0, head};
 	if (reader->dictionary.present)
-		sections[count++] = (struct weir_block_section){
-			"addresses", "sorted", 0, reader->dictionary.entry.bytes};
+		sections[count++] = (struct weir_block_section){"addresses", "sorted", 0,
+								reader->dictionary.entry.bytes};
 	for (unsigned id = 1; id < WEIR_COLUMN_END; id++) {
 		const struct section *section = &reader->columns[id];
 

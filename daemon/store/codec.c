@@ -9,18 +9,20 @@
 
 enum { DIVISOR_SAMPLE = 64 };
 
-int weir_coder_new(bool compress, struct weir_coder **coder)
+int weir_coder_new(unsigned key_parts, unsigned parts, struct weir_coder **coder)
 {
 	struct weir_coder *new = calloc(1, sizeof(*new));
 	int ret;
 
 	if (!new)
 		return -ENOMEM;
-	ret = weir_packer_new(compress, &new->packer);
+	ret = weir_packer_new(&new->packer);
 	if (ret) {
 		free(new);
 		return ret;
 	}
+	new->key_parts = key_parts;
+	new->parts = parts;
 	*coder = new;
 	return 0;
 }
@@ -138,6 +140,8 @@ void weir_coder_load(struct weir_coder *coder, const struct weir_codec_rows *row
 	coder->values = rows->values[id];
 	coder->count = rows->count;
 	coder->numbers = NULL;
+	weir_packer_expect(coder->packer,
+			   id <= WEIR_COLUMN_DST_PORT ? coder->key_parts : coder->parts);
 	*min = *max = 0;
 	if (id <= WEIR_COLUMN_DST_ADDR)
 		return;
@@ -195,8 +199,8 @@ static bool divide(const uint64_t *numbers, uint32_t count, uint64_t divisor, ui
 
 /* Divide @numbers by the greatest divisor they have in common. A sample proposes it, all of
  * them agree. Returns where the quotients are. */
-static const uint64_t *divide_all(struct weir_coder *coder, const uint64_t *numbers,
-				  uint32_t count, uint64_t *divisor)
+static const uint64_t *divide_all(struct weir_coder *coder, const uint64_t *numbers, uint32_t count,
+				  uint64_t *divisor)
 {
 	uint32_t step = count / DIVISOR_SAMPLE + 1;
 	uint64_t bad = 0;
@@ -224,7 +228,7 @@ static void subtract(const uint64_t *numbers, uint32_t count, uint64_t less, uin
 
 /* u64 least, u64 divisor, packed. Uses coder->work. */
 void weir_coder_put_frame(struct weir_coder *coder, const uint64_t *numbers, uint32_t count,
-		      struct weir_bytes *to)
+			  struct weir_bytes *to)
 {
 	const uint64_t *quotients;
 	uint64_t min, max, divisor;
@@ -302,8 +306,8 @@ static bool make_place(const uint64_t *numbers, const uint64_t *quotients, uint3
 
 enum { DELTA_BELOW = 1, DELTA_NONE = 2 }; /* flags on disk */
 
-/* u8 flags, u64 least difference, u64 divisor, packed. With DELTA_NONE a number is one more, and 0 is the
- * value 0. Differences are modulo 2^64 and ordered as signed numbers. */
+/* u8 flags, u64 least difference, u64 divisor, packed. With DELTA_NONE a number is one more, and 0
+ * is the value 0. Differences are modulo 2^64 and ordered as signed numbers. */
 static bool write_delta(struct weir_coder *coder, enum weir_column_id base_id,
 			struct weir_bytes *to)
 {

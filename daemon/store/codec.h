@@ -49,7 +49,8 @@ struct weir_codec_rows {
 
 /* Writes columns; owns the arrays in between. One thread's. */
 struct weir_coder;
-int weir_coder_new(bool compress, struct weir_coder **coder);
+/* As weir_packer_expect(): @key_parts for addresses and ports, @parts for all else. */
+int weir_coder_new(unsigned key_parts, unsigned parts, struct weir_coder **coder);
 void weir_coder_free(struct weir_coder *coder);
 /* Look at column @id of @rows, which stays there until the next one. Tells the least and greatest. */
 void weir_coder_load(struct weir_coder *coder, const struct weir_codec_rows *rows,

@@ -68,7 +68,7 @@ bool weir_coder_write_runs(struct weir_coder *coder, struct weir_bytes *to)
 
 /* packed: the code, less the one before if that has the same code of the base column. */
 bool weir_coder_write_ascending(struct weir_coder *coder, enum weir_column_id base,
-			    struct weir_bytes *to)
+				struct weir_bytes *to)
 {
 	const uint16_t *codes = coder->rows->codes[coder->column->id];
 	const uint16_t *other = coder->rows->codes[base];

@@ -8,7 +8,7 @@
 enum {
 	DICTIONARY_MAX = 256,
 	FREQUENT_MAX = 255, /* and one code for all others */
-	CELLS = 1024, /* of the table that finds a dictionary's values */
+	CELLS = 1024,	    /* of the table that finds a dictionary's values */
 };
 
 /* Dictionaries of wide values: a hash table of at most 256. */
@@ -68,9 +68,9 @@ static unsigned index_wide(struct weir_coder *coder, uint64_t *list)
 	for (unsigned i = 0; i < cells.used; i++)
 		cells.code[cell_of(&cells, cells.list[i])] = (uint16_t)(i + 1);
 	for (uint32_t i = 0; i < coder->count; i++)
-		coder->work8[i] = i && numbers[i] == numbers[i - 1] ?
-					  coder->work8[i - 1] :
-					  (uint8_t)(cells.code[cell_of(&cells, numbers[i])] - 1);
+		coder->work8[i] = i && numbers[i] == numbers[i - 1]
+					  ? coder->work8[i - 1]
+					  : (uint8_t)(cells.code[cell_of(&cells, numbers[i])] - 1);
 	memcpy(list, cells.list, cells.used * sizeof(*list));
 	return cells.used;
 }
@@ -143,9 +143,9 @@ static bool is_narrow(const struct weir_coder *coder)
 bool weir_coder_write_dictionary(struct weir_coder *coder, struct weir_bytes *to)
 {
 	uint64_t list[DICTIONARY_MAX];
-	unsigned used = is_narrow(coder)		 ? index_narrow(coder, list) :
-			coder->max - coder->min < ROWS ? index_near(coder, list) :
-							 index_wide(coder, list);
+	unsigned used = is_narrow(coder)		 ? index_narrow(coder, list)
+			: coder->max - coder->min < ROWS ? index_near(coder, list)
+							 : index_wide(coder, list);
 
 	if (!used)
 		return false;

@@ -10,6 +10,7 @@ enum { ROWS = WEIR_CODEC_ROWS_MAX };
 
 struct weir_coder {
 	struct weir_packer *packer;
+	unsigned key_parts, parts; /* what it is to expect */
 	const struct weir_codec_rows *rows;
 	const struct weir_column *column;
 	const uint8_t *values; /* the column as it is in rows */

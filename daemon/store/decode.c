@@ -102,8 +102,7 @@ static void scale(uint64_t *numbers, uint32_t count, uint64_t min, uint64_t divi
 			numbers[i] = min + divisor * numbers[i];
 }
 
-static void read_frame(const struct frame *frame, uint32_t first, uint32_t count,
-		       uint64_t *numbers)
+static void read_frame(const struct frame *frame, uint32_t first, uint32_t count, uint64_t *numbers)
 {
 	weir_packed_read(&frame->packed, first, count, numbers);
 	scale(numbers, count, frame->min, frame->divisor);
@@ -224,7 +223,7 @@ static int fill_frequent(struct weir_decode *d, const struct weir_packed *packed
 		if (count_codes(codes, count, used, &above) > other_count - next || above)
 			return -EBADMSG;
 		for (uint32_t i = 0; i < count; i++) {
-			uint16_t mask = (uint16_t)-(codes[i] == used), value = values[codes[i]];
+			uint16_t mask = (uint16_t) - (codes[i] == used), value = values[codes[i]];
 
 			to[first + i] = value ^ ((value ^ others[next]) & mask);
 			next += mask & 1;
@@ -444,8 +443,8 @@ static int decode_codes(struct weir_decode *d, struct weir_vector *vector)
 	return ret;
 }
 
-/* All ones where a code of the base is that of the record before, else 0. @base[-1] is there, but for
- * record 0. */
+/* All ones where a code of the base is that of the record before, else 0. @base[-1] is there, but
+ * for record 0. */
 WEIR_CLONES
 static void mark_runs(const uint16_t *base, uint32_t first, uint32_t count, uint16_t *marks)
 {

@@ -33,7 +33,7 @@ struct stored {
 /* The order of members is the order on disk. */
 _Static_assert(sizeof(struct weir_store_position) == 32 * 8, "append only, u64s only");
 _Static_assert(offsetof(struct weir_store_summed, hash) == 6 * 8, "append only after the hash");
-_Static_assert(sizeof(struct weir_store_summed) == 6 * 8 + 32, "append only");
+_Static_assert(sizeof(struct weir_store_summed) == 6 * 8 + 32 + 8, "append only");
 
 void weir_meta_encode(const void *u64s, size_t bytes, void *to)
 {
@@ -95,6 +95,8 @@ static void encode(const struct weir_store_state *state, struct encoded *to)
 	weir_meta_encode(&stored, sizeof(stored), to->stored);
 	weir_meta_encode(&state->summed, hash, to->summed);
 	memcpy(to->summed + hash, state->summed.hash, sizeof(state->summed.hash));
+	weir_meta_encode(&state->summed.start_ns, sizeof(state->summed.start_ns),
+			 to->summed + offsetof(struct weir_store_summed, start_ns));
 }
 
 /* Nothing else tells a wrong position from a right one. */
@@ -123,6 +125,7 @@ int weir_meta_decode_state(const char *key, const void *data, size_t bytes,
 			   struct weir_store_state *state)
 {
 	size_t hash = offsetof(struct weir_store_summed, hash);
+	size_t start = offsetof(struct weir_store_summed, start_ns);
 	struct stored stored;
 
 	if (!strcmp(key, "position")) {
@@ -132,11 +135,13 @@ int weir_meta_decode_state(const char *key, const void *data, size_t bytes,
 		state->stored = stored.totals;
 		state->last_block = stored.last_block;
 	} else if (!strcmp(key, "summed")) {
-		if (bytes < sizeof(state->summed))
+		if (bytes < start)
 			return -EBADMSG;
 		weir_meta_decode(data, bytes, &state->summed, hash);
 		memcpy(state->summed.hash, (const uint8_t *)data + hash,
 		       sizeof(state->summed.hash));
+		weir_meta_decode((const uint8_t *)data + start, bytes - start,
+				 &state->summed.start_ns, sizeof(state->summed.start_ns));
 	} else {
 		return -ENOENT;
 	}

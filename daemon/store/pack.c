@@ -12,14 +12,15 @@
 #include "daemon/store/plane.h"
 
 enum {
-	/* There is little that repeats in a plane: what zstd is good for here is entropy coding, and the
-	 * higher levels that look for repetitions harder (2 to 12) make planes larger. 17 gains 2 %
-	 * and takes twenty times as long. */
+	/* There is little that repeats in a plane: what zstd is good for here is entropy coding,
+	 * and the higher levels that look for repetitions harder (2 to 12) make planes larger. 17
+	 * gains 2 % and takes twenty times as long. */
 	LEVEL = 1,
 };
 
 struct weir_packer {
-	ZSTD_CCtx *zstd; /* NULL: do not compress */
+	unsigned parts; /* one of these is to be saved */
+	ZSTD_CCtx *zstd;
 	uint8_t plane[WEIR_PACK_COUNT_MAX + 8];
 	uint8_t small[WEIR_PACK_COUNT_MAX + 1024]; /* compressed */
 };
@@ -73,25 +74,27 @@ void weir_bytes_put_number(struct weir_bytes *bytes, uint64_t value, unsigned wi
 	weir_bytes_put(bytes, &little, width);
 }
 
-int weir_packer_new(bool compress, struct weir_packer **packer)
+int weir_packer_new(struct weir_packer **packer)
 {
 	struct weir_packer *new = calloc(1, sizeof(*new));
 
 	if (!new)
 		return -ENOMEM;
-	if (compress) {
-		new->zstd = ZSTD_createCCtx();
-		/* We know both sizes and have checksums of our own. */
-		if (!new->zstd ||
-		    ZSTD_isError(ZSTD_CCtx_setParameter(new->zstd, ZSTD_c_compressionLevel,
-							LEVEL)) ||
-		    ZSTD_isError(ZSTD_CCtx_setParameter(new->zstd, ZSTD_c_contentSizeFlag, 0))) {
-			weir_packer_free(new);
-			return -ENOMEM;
-		}
+	new->zstd = ZSTD_createCCtx();
+	/* We know both sizes and have checksums of our own. */
+	if (!new->zstd ||
+	    ZSTD_isError(ZSTD_CCtx_setParameter(new->zstd, ZSTD_c_compressionLevel, LEVEL)) ||
+	    ZSTD_isError(ZSTD_CCtx_setParameter(new->zstd, ZSTD_c_contentSizeFlag, 0))) {
+		weir_packer_free(new);
+		return -ENOMEM;
 	}
 	*packer = new;
 	return 0;
+}
+
+void weir_packer_expect(struct weir_packer *packer, unsigned parts)
+{
+	packer->parts = parts;
 }
 
 void weir_packer_free(struct weir_packer *packer)
@@ -197,12 +200,11 @@ static size_t compress(struct weir_packer *packer, size_t bytes)
 {
 	size_t small;
 
-	if (!packer->zstd || bytes < PLANE_COMPRESS_MIN || is_noise(packer->plane, bytes))
+	if (!packer->parts || bytes < PLANE_COMPRESS_MIN || is_noise(packer->plane, bytes))
 		return 0;
 	small = ZSTD_compress2(packer->zstd, packer->small, sizeof(packer->small), packer->plane,
 			       bytes);
-	/* Less than one part in 32 does not pay for decompressing. */
-	return ZSTD_isError(small) || small + bytes / 32 >= bytes ? 0 : small;
+	return ZSTD_isError(small) || small + bytes / packer->parts >= bytes ? 0 : small;
 }
 
 static void put_plane(struct weir_packer *packer, struct numbers n, unsigned shift, uint64_t max,

@@ -47,7 +47,9 @@ const uint8_t *weir_cursor_take(struct weir_cursor *cursor, size_t count);
 
 /* What compressing needs; one thread's. */
 struct weir_packer;
-int weir_packer_new(bool compress, struct weir_packer **packer);
+int weir_packer_new(struct weir_packer **packer);
+/* From now on a plane is compressed if that saves at least one part in @parts of it; 0: never. */
+void weir_packer_expect(struct weir_packer *packer, unsigned parts);
 void weir_packer_free(struct weir_packer *packer);
 /* Append @count numbers to @to; the three write the same for the same numbers. */
 void weir_pack(struct weir_packer *packer, const uint64_t *numbers, size_t count,

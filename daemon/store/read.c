@@ -240,6 +240,7 @@ int weir_store_figures(struct weir_store *store, struct weir_store_figures *figu
 		return ret;
 	if (statvfs(store->dir, &fs))
 		return -errno;
+	figures->rollup_bytes = weir_partition_disk_bytes(store, "rollups");
 	figures->free_bytes = (uint64_t)fs.f_bavail * fs.f_frsize;
 	/* A commit between the two reads can make oldest the newer one. */
 	if (oldest && oldest <= state.summed.seq)

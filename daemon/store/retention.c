@@ -300,3 +300,51 @@ int weir_store_ends(struct weir_store *store, uint64_t **blocks, unsigned *count
 		free(*blocks);
 	return ret;
 }
+
+/* Whether partition @id settles the question: it has blocks up to @block, or beyond. */
+static int ask_partition(struct weir_store *store, uint32_t id, uint64_t block, bool *settled,
+			 bool *is_end)
+{
+	struct weir_partition *partition;
+	struct weir_lmdb_txn txn;
+	uint64_t number;
+	int ret = weir_partition_hold(store, id, &partition);
+
+	if (ret)
+		return ret == -ESTALE || ret == -EBADMSG ? 0 : ret;
+	ret = weir_lmdb_begin(partition->lmdb, false, &txn);
+	if (!ret)
+		ret = weir_lmdb_seek_number(&txn, WEIR_DB_TIMES, block, true, &number, NULL);
+	if (!ret && number == block)
+		*settled = *is_end = true;
+	else if (!ret || ret == -ENOENT)
+		ret = weir_lmdb_seek_number(&txn, WEIR_DB_TIMES, block, false, &number, NULL);
+	if (!ret && !*settled)
+		*settled = true;
+	weir_lmdb_abort(&txn);
+	weir_partition_release(store, partition);
+	return ret == -ENOENT ? 0 : ret;
+}
+
+int weir_store_is_block_end(struct weir_store *store, uint64_t block, bool *is_end)
+{
+	struct weir_store_expired expired;
+	bool settled = false;
+	unsigned count;
+	uint32_t *ids;
+	int ret = weir_store_expired(store, &expired);
+
+	*is_end = !ret && block <= expired.last_block;
+	if (ret || *is_end)
+		return ret;
+	ret = weir_partition_ids(store, &ids, &count);
+	if (ret)
+		return ret;
+	for (unsigned i = 0; i < count && !ret && !settled; i++)
+		ret = ask_partition(store, ids[i], block, &settled, is_end);
+	/* Behind all of them. */
+	if (!ret && !settled)
+		*is_end = true;
+	free(ids);
+	return ret;
+}

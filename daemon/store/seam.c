@@ -4,10 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Which minute, hour or day it is of: told by its end, as in daemon/node/rollup.c. */
+/* Which minute, hour or day it is of: told by its start, as in daemon/node/rollup.c. */
 static uint64_t span_of(unsigned level, const struct weir_rollup_head *head)
 {
-	return head->end_ns ? (head->end_ns - 1) / weir_rollup_ns[level] : 0;
+	return head->start_ns / weir_rollup_ns[level];
 }
 
 /* The last block of the entries that the first one of @heads is joined with at @level. */

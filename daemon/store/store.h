@@ -77,6 +77,7 @@ struct weir_store_summed {
 	uint64_t end_ns; /* end of the last segment's interval */
 	struct weir_totals totals; /* sum of all segments 1..seq */
 	uint8_t hash[32]; /* SHA-256 of segment seq; zero for seq 0 */
+	uint64_t start_ns; /* of the last segment's interval; 0: not known */
 };
 
 /**
@@ -188,6 +189,9 @@ int weir_store_damaged(struct weir_store *store, uint64_t after, struct weir_tot
 /* The number of the last block up to the end of each partition, oldest first, malloc'ed (never NULL).
  * A partition that is damaged ends where the one before it does. */
 int weir_store_ends(struct weir_store *store, uint64_t **blocks, unsigned *count);
+/* Whether no block that is held has records of blocks up to @block and of later ones (merging makes
+ * such). While merging is paused. */
+int weir_store_is_block_end(struct weir_store *store, uint64_t block, bool *is_end);
 
 /* The names of mounted backups, as "a, b"; "" without any. Returns @text. */
 const char *weir_store_mounts(struct weir_store *store, char *text, size_t text_bytes);
@@ -216,7 +220,8 @@ int weir_store_scan_after(struct weir_store *store, uint64_t after, weir_store_v
 struct weir_store_figures {
 	uint64_t blocks;
 	uint64_t records;
-	uint64_t disk_bytes;
+	uint64_t disk_bytes; /* of partitions */
+	uint64_t rollup_bytes; /* on the disk; what is in use of it is in weir_rollup_sums */
 	uint64_t free_bytes; /* of the file system */
 	uint64_t oldest_ns, newest_ns; /* of the records held */
 	uint64_t segments; /* held for masters */

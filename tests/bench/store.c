@@ -2,10 +2,10 @@
 /*
  * store.c - what bench-store measures.
  *
- *   store make STREAM RECORDS     record a stream
- *   store weir STREAM STATE       weir-node's ingest, from a socket to the disk
- *   store netflow STREAM PORT     the same records as IPFIX to 127.0.0.1, no faster than
- *                                 the reader of PORT takes them
+ *   store make STREAM RECORDS ms|ns  record a stream, with times in ms or ns
+ *   store weir STREAM STATE          weir-node's ingest, from a socket to the disk
+ *   store netflow STREAM PORT        the same records as IPFIX to 127.0.0.1, no faster than
+ *                                    the reader of PORT takes them
  *
  * Figures come one a line, name, tab, value.
  */
@@ -93,12 +93,12 @@ static int run_weir(const char *stream, const char *dir)
 int main(int argc, char **argv)
 {
 	weir_log_init("bench-store", false);
-	if (argc == 4 && !strcmp(argv[1], "make"))
-		return weir_stream_make(argv[2], strtoull(argv[3], NULL, 10)) ? 1 : 0;
+	if (argc == 5 && !strcmp(argv[1], "make"))
+		return weir_stream_make(argv[2], strtoull(argv[3], NULL, 10), !strcmp(argv[4], "ms")) ? 1 : 0;
 	if (argc == 4 && !strcmp(argv[1], "weir"))
 		return run_weir(argv[2], argv[3]);
 	if (argc == 4 && !strcmp(argv[1], "netflow"))
 		return weir_netflow_send(argv[2], (uint16_t)atoi(argv[3])) ? 1 : 0;
-	fprintf(stderr, "usage: store make STREAM RECORDS | weir STREAM STATE | netflow STREAM PORT\n");
+	fprintf(stderr, "usage: store make STREAM RECORDS ms|ns | weir STREAM STATE | netflow STREAM PORT\n");
 	return 2;
 }

@@ -68,14 +68,15 @@ static int put_batch(struct maker *maker, size_t count)
 	return put(maker, nlh);
 }
 
-int weir_stream_make(const char *path, uint64_t records)
+int weir_stream_make(const char *path, uint64_t records, bool milliseconds)
 {
+	struct weir_flowgen_options options = {.milliseconds = milliseconds};
 	struct maker *maker = calloc(1, sizeof(*maker));
 	int ret = maker ? 0 : -ENOMEM;
 
 	if (ret)
 		return ret;
-	maker->gen = weir_flowgen_new(NULL);
+	maker->gen = weir_flowgen_new(&options);
 	maker->file = fopen(path, "we");
 	if (!maker->gen || !maker->file)
 		ret = -ENOMEM;

@@ -7,6 +7,7 @@
 #define WEIR_TESTS_STREAM_H
 
 #include <linux/netlink.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -24,8 +25,9 @@ struct weir_stream {
 	size_t bytes;
 };
 
-/* Make @path of @records flows of flowgen: the same on every machine. */
-int weir_stream_make(const char *path, uint64_t records);
+/* Make @path of @records flows of flowgen: the same on every machine. @milliseconds: with times in
+ * whole ms, as other exporters have them; weir.ko has ns. */
+int weir_stream_make(const char *path, uint64_t records, bool milliseconds);
 int weir_stream_open(const char *path, struct weir_stream *stream);
 void weir_stream_close(struct weir_stream *stream);
 /* The message at *@offset, which moves behind it. NULL: no more. */

@@ -12,6 +12,7 @@ import json
 import os
 import random
 import re
+import resource
 import shutil
 import signal
 import struct
@@ -123,6 +124,22 @@ def the_same_after_kills(path):
     same("import past kill -9", File(f"{folder}/killed.ipfix").records, File(path).records)
 
 
+def whole_or_not_at_all(state):
+    """An export that fails leaves what was there, and nothing else."""
+    os.mkdir(f"{folder}/out")
+    with open(f"{folder}/out/file", "w", encoding="ascii") as f:
+        f.write("what was there")
+
+    def no_more_than_a_megabyte():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    done = subprocess.run([WEIR, "export", f"{folder}/out/file", "--state", state], capture_output=True, text=True,
+                          preexec_fn=no_more_than_a_megabyte, check=False)
+    assert done.returncode == 1 and "File too large" in done.stderr, done
+    assert os.listdir(f"{folder}/out") == ["file"] and os.path.getsize(f"{folder}/out/file") == 14
+    say("an export that finds no room leaves the old file")
+
+
 def damaged(path):
     with open(path, "rb") as f:
         data = bytearray(f.read())
@@ -191,6 +208,7 @@ try:
     damaged(f"{folder}/many.ipfix")
     replayed_to_nfcapd(f"{folder}/many.ipfix")
     the_same_after_kills(f"{folder}/more.ipfix")
+    whole_or_not_at_all(f"{folder}/killed")
     from_a_cluster()
 finally:
     shutil.rmtree(folder, ignore_errors=True)

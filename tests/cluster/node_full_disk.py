@@ -5,6 +5,7 @@
 
 import atexit
 import errno
+import json
 import os
 import subprocess
 import sys
@@ -12,7 +13,7 @@ import tempfile
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)) + "/lib")
-from cluster import Cluster, say, skip, wait_for  # noqa: E402
+from cluster import WEIR, Cluster, say, skip, wait_for  # noqa: E402
 
 disk = tempfile.mkdtemp(prefix="weir-disk-")
 atexit.register(os.rmdir, disk)
@@ -103,6 +104,13 @@ def run(policy):
         notes = cluster.ask("top", "--by", "proto", node="n1")["notes"]
         assert any("not held as records" in note for note in notes), notes
         say("note: " + notes[-1])
+        # What only records can tell is not all, and says so, here and at the master.
+        part = cluster.ask("top", "--by", "proto", "--", "proto", "tcp", node="n1")
+        assert not part["exact"] and part["all"]["flows"] < want, part
+        done = subprocess.run([WEIR, "top", "--master", "--socket", cluster.socket, "--json",
+                               "proto", "tcp"], capture_output=True, timeout=30, check=False)
+        part = json.loads(done.stdout)
+        assert "disk was full" in part["missing"][0]["reason"], part["missing"]
     say(f"{policy}: {want} flows = {by['records']['records']} records + {refused} refused, "
         f"all of them in summaries")
     for daemon in cluster.nodes + [cluster.master]:

@@ -267,6 +267,24 @@ for flow in FLOWS:
 assert {(parse_ns(row["time"]), row["proto"]): int(row["distinct_src"]) for row in got} == \
     {key: len(values) for key, values in want.items()}
 assert [row["time"] for row in got] == sorted(row["time"] for row in got)
+totals = {}
+for flow in FLOWS:
+    totals[flow["dst"]] = totals.get(flow["dst"], 0) + flow["packets"]
+largest = sorted(totals, key=lambda dst: -totals[dst])[:3]
+assert totals[largest[2]] > sorted(totals.values())[-4], "a tie: nothing can be said of the order"
+want = {}
+for flow in FLOWS:
+    if flow["dst"] in largest:
+        key = bucket(flow), flow["dst"]
+        want[key] = want.get(key, 0) + flow["packets"]
+for output in ("jsonl", "csv", "table"):
+    done = weir("series", "--every", "1s", "--by", "dst", "--limit", "3", "--sum", "packets", "--output", output)
+    assert f"{len(totals) - 3} more are left out" in done.stderr, done.stderr
+    if output == "jsonl":
+        rows = [json.loads(line) for line in done.stdout.splitlines()]
+        assert {(parse_ns(r["time"]), r["dst"]): r["packets"] for r in rows} == want
+    else:
+        assert len(done.stdout.splitlines()) == len(want) + (2 if output == "table" else 1), done.stdout
 table = weir("series", "--every", "1s", "-x").stdout.splitlines()
 assert table[0].split() == "TIME BYTES PACKETS FLOWS BITS/S".split()
 for line, (_, values) in zip(table[1:], sorted(steps.items())):
@@ -336,7 +354,7 @@ for words, sentence in (
         (("top", "--by", "source"), "there are src"), (("flows", "--order", "size"), "there are bytes"),
         (("top", "--sum", "rtt"), "--sum: a sum of rtt means nothing"),
         (("pairs", "--order", "ttl"), "there are time, end"), (("series", "--every", "x"), "not a duration"),
-        (("flows", "--limt", "3"), "did you mean --limit?"), (("pairs", "--output", "nfdump"), "only flows"),
+        (("series", "--limit", "3"), "groups of --by"), (("flows", "--limt", "3"), "did you mean --limit?"), (("pairs", "--output", "nfdump"), "only flows"),
         (("flows", "--csv", "--json"), "one output at a time"), (("top", "--distinct", "dst,nix"), '"nix"')):
     done = weir(*words, code=2)
     assert sentence in done.stderr and not done.stdout, (words, done)

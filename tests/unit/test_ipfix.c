@@ -434,6 +434,26 @@ START_TEST(strange_templates)
 }
 END_TEST
 
+/* Sixteen thousand fields of no length before one byte: 65 KB of data would be a thousand million steps. */
+START_TEST(costly_template)
+{
+	static uint8_t template[65000];
+	struct weir_ipfix_counts c;
+	unsigned count = sizeof(template) / 4 - 1;
+	size_t bytes;
+
+	for (unsigned i = 1; i <= count; i++)
+		weir_ipfix_put_number(template + i * 4, 82, 2);
+	weir_ipfix_put_number(template, 300, 2);
+	weir_ipfix_put_number(template + 2, count, 2);
+	weir_ipfix_put_number(template + sizeof(template) - 2, 1, 2);
+	bytes = set_of(begin(1), 2, template, sizeof(template));
+	ck_assert_int_eq(read_file(file, bytes, &c, NULL), 0);
+	ck_assert_uint_eq(c.damaged, 1);
+	ck_assert_ptr_nonnull(strstr(complaint[0].sentence, "without length"));
+}
+END_TEST
+
 START_TEST(withdrawn_templates)
 {
 	const struct value v[] = {{0, 1, 4, 5}};
@@ -497,6 +517,7 @@ int main(void)
 	tcase_add_test(tests, times_of_others);
 	tcase_add_test(tests, elements_of_others);
 	tcase_add_test(tests, strange_templates);
+	tcase_add_test(tests, costly_template);
 	tcase_add_test(tests, withdrawn_templates);
 	tcase_add_test(tests, fractions);
 	tcase_add_test(tests, microseconds);

@@ -235,10 +235,10 @@ START_TEST(test_any_sizes)
 	uint64_t written = 0, allowed = 0, now = START;
 	struct weir_store_state before, after;
 
-	for (unsigned i = 0; i < 120; i++) {
+	for (unsigned i = 0; i < 90; i++) {
 		size_t size = i % 40 == 20 ? 50000 : some_size();
 
-		if (i == 80)
+		if (i == 60)
 			now += DAY; /* what is left of the day before stays as it is */
 		ck_assert_int_eq(put(store, now, size, random() % 10 == 0), 0);
 		allowed += size * times_allowed(size);
@@ -483,7 +483,7 @@ START_TEST(test_kill)
 {
 	uint64_t before = 0, blocks = 0;
 
-	for (unsigned round = 0; round < 20; round++) {
+	for (unsigned round = 0; round < 12; round++) {
 		struct weir_store_figures figures;
 		struct weir_store *store;
 		pid_t pid = fork();

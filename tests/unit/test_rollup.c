@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "daemon/common/clock.h"
+#include "daemon/node/cover.h"
 #include "daemon/node/merge.h"
 #include "daemon/node/rollup.h"
 #include "daemon/node/summary.h"
@@ -518,6 +519,98 @@ START_TEST(test_damaged)
 }
 END_TEST
 
+enum { COVERED = 3 * 96 };
+
+static struct weir_rollup_head segments[COVERED + 1]; /* by number: when, and which block */
+
+/* Which segments some level still has. */
+static void note_held(bool held[COVERED + 1])
+{
+	memset(held, 0, (COVERED + 1) * sizeof(*held));
+	for (int level = 0; level < WEIR_ROLLUP_LEVELS; level++) {
+		struct weir_rollup_head *heads;
+		size_t count;
+
+		ck_assert_int_eq(weir_rollup_heads(node.store, (enum weir_rollup_level)level, 0,
+						   &heads, &count), 0);
+		for (size_t i = 0; i < count; i++)
+			for (uint64_t seq = heads[i].first_segment; seq <= heads[i].last_segment; seq++)
+				held[seq] = true;
+		free(heads);
+	}
+}
+
+/* Every segment that is asked for, and that some level has, exactly once; nothing twice; and what is
+ * covered besides is in a piece that has to be there. Returns how many pieces there are. */
+static size_t check_cover(uint64_t from_ns, uint64_t to_ns, uint64_t through)
+{
+	bool held[COVERED + 1], wanted[COVERED + 1] = {0};
+	uint8_t covered[COVERED + 1] = {0};
+	struct weir_cover cover;
+	uint64_t last_block = 0;
+	size_t count;
+
+	note_held(held);
+	for (unsigned seq = 1; seq <= COVERED; seq++)
+		wanted[seq] = held[seq] && segments[seq].end_ns > from_ns &&
+			      segments[seq].start_ns < to_ns && seq <= through;
+	ck_assert_int_eq(weir_cover_find(node.store, from_ns, to_ns, through, &cover), 0);
+	for (size_t i = 0; i < cover.count; i++) {
+		const struct weir_rollup_head *head = &cover.pieces[i].head;
+		bool needed = false;
+
+		for (uint64_t seq = head->first_segment; seq <= head->last_segment; seq++) {
+			covered[seq]++;
+			/* Both of the time and not behind @through, if not in the same segment. */
+			needed = needed || (segments[seq].end_ns > from_ns &&
+					    segments[seq].start_ns < to_ns &&
+					    head->first_segment <= through);
+		}
+		ck_assert(needed);
+		last_block = head->last_block;
+	}
+	for (unsigned seq = 1; seq <= COVERED; seq++) {
+		ck_assert_uint_le(covered[seq], 1);
+		ck_assert(!wanted[seq] || covered[seq]);
+	}
+	ck_assert_uint_eq(cover.last_block, last_block);
+	count = cover.count;
+	free(cover.pieces);
+	return count;
+}
+
+START_TEST(test_cover)
+{
+	unsigned removed;
+
+	open_node();
+	for (unsigned seq = 1; seq <= COVERED; seq++) {
+		segments[seq].start_ns = clock_ns;
+		ck_assert_int_eq(put_segment(900 * SECOND), 0);
+		segments[seq].end_ns = clock_ns;
+	}
+	ck_assert_int_eq(weir_rollup_run(&node), 0);
+	/* All of it: two days, and of the last day what no larger one has. */
+	ck_assert_uint_eq(check_cover(0, UINT64_MAX, UINT64_MAX), 2 + 23 + 3);
+	/* A little: quarters of hours at both ends. */
+	ck_assert_uint_eq(check_cover(START + 3600 * SECOND + 1, START + 4 * 3600 * SECOND - 1,
+				      UINT64_MAX), 4 + 1 + 4);
+	for (unsigned round = 0; round < 600; round++) {
+		uint64_t from = START + (uint64_t)random() % (3 * 86400) * SECOND;
+		uint64_t to = from + (uint64_t)random() % (2 * 86400) * SECOND;
+		uint64_t through = random() % 3 ? 1 + (uint64_t)random() % COVERED : UINT64_MAX;
+
+		check_cover(random() % 8 ? from : 0, random() % 8 ? to : UINT64_MAX, through);
+		/* Quarters go, then hours. */
+		if (round % 50 == 49)
+			ck_assert_int_eq(weir_rollup_retain(
+				node.store, round < 400 ? WEIR_ROLLUP_MINUTE : WEIR_ROLLUP_HOUR,
+				(uint64_t)(random() % 60) * 3600 * SECOND + 1, 0, clock_ns, &removed), 0);
+	}
+	close_node();
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("rollup");
@@ -534,6 +627,7 @@ int main(void)
 	tcase_add_test(tests, test_gap);
 	tcase_add_test(tests, test_kill);
 	tcase_add_test(tests, test_damaged);
+	tcase_add_test(tests, test_cover);
 	suite_add_tcase(suite, tests);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_NORMAL);

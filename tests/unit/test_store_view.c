@@ -214,6 +214,78 @@ START_TEST(test_view)
 }
 END_TEST
 
+/* Flip the last byte of the first block of the first day, which is of its last column. */
+static void damage(void)
+{
+	char path[160], *file;
+	uint32_t bytes;
+	long size, at = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/20241004/data.mdb", dir);
+	f = fopen(path, "r+b");
+	ck_assert_ptr_nonnull(f);
+	fseek(f, 0, SEEK_END);
+	size = ftell(f);
+	rewind(f);
+	file = malloc(size);
+	ck_assert_uint_eq(fread(file, 1, size, f), size);
+	while (at + 48 < size && memcmp(file + at, "WBLK\2", 6))
+		at++;
+	ck_assert_int_lt(at + 48, size);
+	memcpy(&bytes, file + at + 32, sizeof(bytes));
+	at += bytes - 1;
+	fseek(f, at, SEEK_SET);
+	fputc(file[at] ^ 1, f);
+	fclose(f);
+	free(file);
+}
+
+static int count_blocks(void *arg, uint64_t block, const struct weir_flow *flows, size_t count)
+{
+	++*(unsigned *)arg;
+	return 0;
+}
+
+/* Found by whoever reads the column, and by none else; the rest of the store is served. */
+START_TEST(test_damaged_column)
+{
+	struct weir_store_options options = {0};
+	struct weir_store_block *blocks;
+	struct weir_store_view *view;
+	struct weir_vector vector;
+	uint64_t damaged = 0;
+	unsigned whole = 0, hit = 0;
+	struct weir_store *store;
+	size_t count;
+
+	weir_store_close(fill_store());
+	damage();
+	ck_assert_int_eq(weir_store_open(dir, &options, &store), 0);
+	ck_assert_int_eq(weir_store_plan(store, 0, UINT64_MAX, &blocks, &count, NULL), 0);
+	ck_assert_uint_eq(count, BLOCKS);
+	ck_assert_int_eq(weir_store_view_new(store, &view), 0);
+	for (unsigned i = 0; i < count; i++) {
+		int ret;
+
+		ck_assert_int_eq(weir_store_view_open(view, &blocks[i]), 0);
+		ck_assert_int_eq(weir_store_view_column(view, WEIR_COLUMN_BYTES, &vector), 0);
+		ret = weir_store_view_column(view, WEIR_COLUMN_DST_MAC, &vector);
+		ck_assert(!ret || ret == -EBADMSG);
+		hit += ret == -EBADMSG;
+	}
+	ck_assert_uint_eq(hit, 1);
+	weir_store_view_free(view);
+	free(blocks);
+	ck_assert_int_eq(weir_store_scan(store, 0, UINT64_MAX, false, count_blocks, &whole,
+					 &damaged),
+			 0);
+	ck_assert_uint_eq(damaged, 1);
+	ck_assert_uint_eq(whole, BLOCKS - 1);
+	weir_store_close(store);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("store_view");
@@ -226,6 +298,7 @@ int main(void)
 	tcase_set_timeout(core, 120);
 	tcase_add_test(core, test_plan);
 	tcase_add_test(core, test_view);
+	tcase_add_test(core, test_damaged_column);
 	srunner_run_all(runner, CK_NORMAL);
 	failed = srunner_ntests_failed(runner);
 	srunner_free(runner);
