@@ -88,8 +88,10 @@ static int plan(struct weir_engine *e)
 {
 	const struct weir_query *query = e->query;
 	uint64_t to_ns = query->to_ns ? query->to_ns : UINT64_MAX, began_ns = weir_engine_ns();
-	int ret = weir_store_plan(e->store, query->from_ns, to_ns, &e->blocks, &e->block_count,
-				  &e->result->blocks_damaged);
+	/* Roll-ups stand for the store's own blocks only, and these go with them. */
+	int ret = (query->after_block ? weir_plan_own : weir_store_plan)(
+		e->store, query->from_ns, to_ns, &e->blocks, &e->block_count,
+		&e->result->blocks_damaged);
 
 	if (!ret && query->after_block)
 		leave_out(e, query->after_block);
