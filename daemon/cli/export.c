@@ -23,7 +23,7 @@ enum {
 /* The file under another name until it is whole. */
 struct output {
 	const char *path;
-	char *draft; /* NULL: standard output */
+	char *draft; /* NULL: standard output, or what is no regular file */
 	FILE *file;
 	uint64_t bytes;
 };
@@ -52,6 +52,7 @@ static void on_interrupt(int number)
 static int open_output(struct output *out, const char *path)
 {
 	mode_t mask = umask(0);
+	struct stat there;
 	int fd;
 
 	umask(mask);
@@ -59,6 +60,13 @@ static int open_output(struct output *out, const char *path)
 	if (!strcmp(path, "-")) {
 		out->file = stdout;
 		return 0;
+	}
+	/* A device, a pipe or a link is written to: a file that takes its name would replace it. */
+	if (lstat(path, &there) == 0 && !S_ISREG(there.st_mode)) {
+		out->file = fopen(path, "we");
+		if (!out->file)
+			weir_cli_say("%s: %s", path, strerror(errno));
+		return out->file ? 0 : -EIO;
 	}
 	if (asprintf(&out->draft, "%s.XXXXXX", path) < 0)
 		return -ENOMEM;
@@ -87,6 +95,9 @@ static int keep_output(struct output *out)
 		good = fclose(out->file) == 0 && good;
 		good = good && rename(out->draft, out->path) == 0;
 		out->file = NULL;
+	} else if (out->file != stdout) {
+		good = fclose(out->file) == 0 && good;
+		out->file = NULL;
 	}
 	if (good)
 		return 0;
@@ -96,7 +107,7 @@ static int keep_output(struct output *out)
 
 static void drop_output(struct output *out)
 {
-	if (out->draft && out->file)
+	if (out->file && out->file != stdout)
 		fclose(out->file);
 	if (out->draft)
 		unlink(out->draft);
@@ -186,6 +197,18 @@ static int take_part(void *arg, const Weir__Wire__Part *part)
 	return 0;
 }
 
+/* A master holds what it merges in memory, so it has a bound: whatever was not sent is missing here. */
+static int judge(const struct export *e, const struct weir_cli_answer *answer, int status)
+{
+	uint64_t matched = answer->matched.flows, got = e->flows + e->unreadable;
+
+	if (status != WEIR_EXIT_OK || matched <= got)
+		return status;
+	weir_cli_say("missing: %" PRIu64 " of %" PRIu64 " flows that match were not sent%s", matched - got,
+		     matched, answer->from_master ? "; export node by node, or less at a time" : "");
+	return WEIR_EXIT_PARTIAL;
+}
+
 static int ask_daemon(struct export *e, const char *filter)
 {
 	Weir__Wire__Ask ask = WEIR__WIRE__ASK__INIT;
@@ -197,6 +220,7 @@ static int ask_daemon(struct export *e, const char *filter)
 	ask.to_ns = e->options->to_ns;
 	ask.filter = (char *)filter;
 	status = weir_cli_client_ask(e->options, &ask, take_part, e, &answer);
+	status = judge(e, &answer, status);
 	weir_cli_client_free(&answer);
 	return status;
 }

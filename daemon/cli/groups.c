@@ -2,6 +2,7 @@
 /* groups.c - figures by fields: from options to a question, and the answer to it. */
 #include "daemon/cli/groups.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -100,9 +101,16 @@ static int parse_figures(struct weir_cli_groups *g)
 }
 
 /* By the name of its column, without the unit if one likes; "distinct": the first of these. */
-static bool find_column(struct weir_cli_groups *g, const char *order)
+static bool find_column(struct weir_cli_groups *g, const char *word)
 {
-	size_t length = strlen(order);
+	char order[WEIR_MEASURE_NAME];
+	size_t length = strlen(word);
+
+	if (length >= sizeof(order))
+		return false;
+	/* As quantities may be written: --order Out-of-order is the column out_of_order. */
+	for (size_t i = 0; i <= length; i++)
+		order[i] = word[i] == '-' ? '_' : (char)tolower((unsigned char)word[i]);
 
 	for (unsigned i = 0; i < g->measures; i++) {
 		const char *rest = g->name[i] + length;

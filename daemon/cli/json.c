@@ -9,10 +9,16 @@
 
 #include "daemon/common/text.h"
 
+json_t *weir_cli_json_number(uint64_t value)
+{
+	return json_integer(value > INT64_MAX ? INT64_MAX : (json_int_t)value);
+}
+
 json_t *weir_cli_json_totals(const struct weir_totals *totals)
 {
-	return json_pack("{s:I, s:I, s:I}", "flows", (json_int_t)totals->flows, "packets",
-			 (json_int_t)totals->packets, "bytes", (json_int_t)totals->bytes);
+	return json_pack("{s:o, s:o, s:o}", "flows", weir_cli_json_number(totals->flows),
+			 "packets", weir_cli_json_number(totals->packets), "bytes",
+			 weir_cli_json_number(totals->bytes));
 }
 
 json_t *weir_cli_json_string(const char *text)

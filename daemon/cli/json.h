@@ -7,6 +7,8 @@
 
 #include "daemon/cli/cli.h"
 
+/* Integers of JSON are signed here: past their end, the largest there is. */
+json_t *weir_cli_json_number(uint64_t value);
 json_t *weir_cli_json_totals(const struct weir_totals *totals);
 /* json_flow.c: a line; what is 0 or not known may be left out of it. */
 void weir_cli_json_flow(FILE *out, const struct weir_cli_flow *flow, bool with_node, bool live);

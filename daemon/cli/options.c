@@ -87,8 +87,16 @@ void weir_cli_say(const char *format, ...)
 
 void weir_cli_say_at(const char *error, const char *filter, size_t at)
 {
+	size_t column = 0;
+
 	weir_cli_say("%s", error);
-	fprintf(stderr, "  %s\n  %*s^\n", filter, (int)at, "");
+	fputs("  ", stderr);
+	/* On one line, whatever is in it, and with a place on it for a character of several bytes. */
+	for (const char *c = filter; *c; c++) {
+		fputc((unsigned char)*c < ' ' || *c == 127 ? ' ' : *c, stderr);
+		column += c < filter + at && (*c & 0xc0) != 0x80;
+	}
+	fprintf(stderr, "\n  %*s^\n", (int)column, "");
 	fprintf(stderr, "See weir-filter(7) for the filter language.\n");
 }
 
@@ -214,7 +222,10 @@ static int take_option(struct weir_cli_options *o, int letter, const char *value
 	case 'f':
 		return set_time(o, "from", value, &o->from_ns);
 	case 't':
-		return set_time(o, "to", value, &o->to_ns);
+		if (set_time(o, "to", value, &o->to_ns))
+			return -EINVAL;
+		o->to_ns += !o->to_ns; /* 0 would be no end, and nothing ends before 1970 */
+		return 0;
 	case 'n':
 		o->limit_given = true;
 		return parse_limit(value, &o->limit)

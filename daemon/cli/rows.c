@@ -93,11 +93,6 @@ static void write_csv(struct weir_cli_groups *g)
 	}
 }
 
-static json_t *number(uint64_t value)
-{
-	return json_integer(value > INT64_MAX ? INT64_MAX : (json_int_t)value);
-}
-
 static void add_fields(const struct weir_cli_groups *g, json_t *object, const uint8_t *key)
 {
 	char text[WEIR_FIELDS_TEXT_MAX], buffer[64];
@@ -108,7 +103,7 @@ static void add_fields(const struct weir_cli_groups *g, json_t *object, const ui
 
 		if (!weir_cli_groups_time(g, i, key, &value) &&
 		    weir_fields_number(&g->fields, i, key, &value))
-			json_object_set_new(object, name, number(value));
+			json_object_set_new(object, name, weir_cli_json_number(value));
 		else
 			json_object_set_new(object, name,
 					    weir_cli_json_string(field_text(g, i, key, text,
@@ -127,11 +122,13 @@ static int write_json_lines(struct weir_cli_groups *g)
 
 		add_fields(g, object, key_at(g, row));
 		for (unsigned i = 0; i < g->measures; i++)
-			json_object_set_new(object, g->name[i], number(low[i]));
+			json_object_set_new(object, g->name[i], weir_cli_json_number(low[i]));
 		for (unsigned i = 0; i < g->measures; i++) {
 			snprintf(name, sizeof(name), "%s_high", g->name[i]);
 			json_object_set_new(object, name,
-					    g->lower_bounds_only ? json_null() : number(high[i]));
+					    g->lower_bounds_only ?
+						    json_null() :
+						    weir_cli_json_number(high[i]));
 		}
 		ret = weir_cli_json_print(object, true);
 	}
@@ -143,7 +140,7 @@ static json_t *figures(const struct weir_cli_groups *g, const uint64_t *values)
 	json_t *object = json_object();
 
 	for (unsigned i = 0; i < g->measures; i++)
-		json_object_set_new(object, g->name[i], number(values[i]));
+		json_object_set_new(object, g->name[i], weir_cli_json_number(values[i]));
 	return object;
 }
 
@@ -188,7 +185,7 @@ static int write_json(const struct weir_cli_groups *g, const struct weir_cli_ans
 	json_object_set_new(object, "exact", json_boolean(g->exact));
 	json_object_set_new(object, "all", weir_cli_json_totals(&g->matched));
 	json_object_set_new(object, "lines", lines);
-	json_object_set_new(object, "rest_groups", number(g->rest_groups));
+	json_object_set_new(object, "rest_groups", weir_cli_json_number(g->rest_groups));
 	json_object_set_new(object, "rest_groups_exact", json_boolean(g->rest_groups_exact));
 	json_object_set_new(object, "rest", figures(g, g->rest));
 	json_object_set_new(object, "missing", missing_json(answer->end));

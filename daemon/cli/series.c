@@ -70,15 +70,16 @@ static int fill(struct weir_cli_groups *g)
 	full.keys = NULL;
 	full.low = full.high = NULL;
 	full.count = full.room = 0;
-	for (uint64_t step = first; step <= last && !ret; step += g->series_ns) {
+	for (uint64_t i = 0; i <= (last - first) / g->series_ns && !ret; i++) {
+		uint64_t step = first + i * g->series_ns;
 		uint8_t key[8];
 
 		if (row < g->count && time_at(g, row) == step) {
 			ret = copy_row(&full, g, row++);
 			continue;
 		}
-		for (unsigned i = 0; i < 8; i++)
-			key[i] = (uint8_t)(step >> (56 - 8 * i));
+		for (unsigned k = 0; k < 8; k++)
+			key[k] = (uint8_t)(step >> (56 - 8 * k));
 		ret = weir_cli_groups_add(&full, key, zero, NULL);
 	}
 	free(g->keys);

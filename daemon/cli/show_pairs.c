@@ -164,12 +164,12 @@ static void put_csv(const struct weir_cli_pairs_out *out, const struct weir_pair
 
 static void set(json_t *object, const char *name, uint64_t value)
 {
-	json_object_set_new(object, name, json_integer((json_int_t)value));
+	json_object_set_new(object, name, weir_cli_json_number(value));
 }
 
 static void set_span(json_t *object, const char *name, uint64_t ns)
 {
-	json_object_set_new(object, name, ns ? json_integer((json_int_t)ns) : json_null());
+	json_object_set_new(object, name, ns ? weir_cli_json_number(ns) : json_null());
 }
 
 static json_t *side_json(const struct weir_pair_side *s)

@@ -218,7 +218,10 @@ static const char *number_text(enum weir_conf_kind kind, uint64_t value, char *t
 	static const char letters[] = "kMGT";
 	unsigned i = 0;
 
-	if (kind == WEIR_CONF_DURATION && value % WEIR_NS_PER_SECOND == 0) {
+	if (kind == WEIR_CONF_DURATION && value && value % (86400 * WEIR_NS_PER_SECOND) == 0) {
+		snprintf(text, bytes, "%" PRIu64 "d",
+			 (uint64_t)(value / (86400 * WEIR_NS_PER_SECOND)));
+	} else if (kind == WEIR_CONF_DURATION && value % WEIR_NS_PER_SECOND == 0) {
 		snprintf(text, bytes, "%" PRIu64 "s", (uint64_t)(value / WEIR_NS_PER_SECOND));
 	} else if (kind == WEIR_CONF_DURATION && value % 1000000 == 0) {
 		snprintf(text, bytes, "%" PRIu64 "ms", value / 1000000);

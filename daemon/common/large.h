@@ -11,8 +11,8 @@
 
 #include <stddef.h>
 
-/* @bytes, with any content, for free(). What lies below @small bytes comes in small pages: the part that a
- * quiet machine uses alone does not take more than it needs. NULL: no memory. */
+/* @bytes, with any content, for free(). What lies below @small bytes comes in small pages: the part
+ * that a quiet machine uses alone does not take more than it needs. NULL: no memory. */
 void *weir_large_alloc(size_t bytes, size_t small);
 
 #endif

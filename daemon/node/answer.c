@@ -196,6 +196,15 @@ bool weir_answer_lacks(const struct weir_answer *answer)
 	       answer->refused;
 }
 
+/* Nobody should take them for what the node holds. */
+static void note_mounted(struct weir_answer *answer)
+{
+	char names[200];
+
+	if (!answer->counted && *weir_store_mounts(answer->node->store, names, sizeof(names)))
+		weir_answer_note(answer, "records of backups are in this answer, mounted as: %s", names);
+}
+
 void weir_answer_end(struct weir_answer *answer, int result)
 {
 	Weir__Wire__End end = WEIR__WIRE__END__INIT;
@@ -212,6 +221,7 @@ void weir_answer_end(struct weir_answer *answer, int result)
 				 "they are not in this answer, or not all of them",
 				 (unsigned long long)answer->result.blocks_gone);
 	weir_answer_horizon(answer);
+	note_mounted(answer);
 	for (unsigned i = 0; i < answer->notes; i++)
 		notes[i] = answer->note[i];
 	end.n_notes = answer->notes;

@@ -11,7 +11,7 @@ static void describe_masters(struct weir_node *node, const struct weir_store_sum
 			     Weir__Wire__Node *message, char *state, size_t state_bytes)
 {
 	int error = atomic_load(&node->store_error);
-	char kept[160];
+	char kept[160], mounts[160];
 	size_t used = 0;
 
 	state[0] = '\0';
@@ -25,6 +25,9 @@ static void describe_masters(struct weir_node *node, const struct weir_store_sum
 	weir_keeper_describe(kept, sizeof(kept));
 	if (*kept && used < state_bytes)
 		used += (size_t)snprintf(state + used, state_bytes - used, "%s; ", kept);
+	if (*weir_store_mounts(node->store, mounts, sizeof(mounts)) && used < state_bytes)
+		used += (size_t)snprintf(state + used, state_bytes - used, "shows backups: %s; ",
+					 mounts);
 	if (!atomic_load(&node->attached) && used < state_bytes)
 		used += (size_t)snprintf(state + used, state_bytes - used,
 					 "not attached to the kernel; ");

@@ -24,8 +24,9 @@ int weir_groups_new(unsigned words, uint32_t max, struct weir_groups *groups)
 	new.shift = 32 - FIRST_SLOTS_LOG2;
 	new.mask = (1U << FIRST_SLOTS_LOG2) - 1;
 	/* What is never touched takes no memory, so this does not have to grow. */
-	new.memory = weir_large_alloc(((size_t)max + 1) * new.stride * sizeof(uint64_t), SMALL_BYTES);
-	new.slots = calloc((size_t)new.mask + 1, sizeof(*new.slots));
+	new.memory =
+		weir_large_alloc(((size_t)max + 1) * new.stride * sizeof(uint64_t), SMALL_BYTES);
+	new.slots = calloc((size_t) new.mask + 1, sizeof(*new.slots));
 	if (!new.memory || !new.slots) {
 		weir_groups_free(&new);
 		return -ENOMEM;

@@ -29,10 +29,10 @@ struct weir_groups_slot {
 
 struct weir_groups {
 	unsigned words; /* of a key */
-	unsigned stride; /* words from a group to the next: a power of two, so that none straddles */
+	unsigned stride; /* words from a group to the next; 2^n, so that none straddles */
 	uint32_t count, max;
 	uint32_t shift; /* 32 - log2 of the number of slots: a tag shifted by it is a slot */
-	uint32_t mask;  /* slots - 1 */
+	uint32_t mask;	/* slots - 1 */
 	struct weir_groups_slot *slots;
 	uint64_t *memory; /* of groups, by number */
 	unsigned __int128 seed[WEIR_GROUPS_WORDS_MAX + 1];

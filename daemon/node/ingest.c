@@ -73,7 +73,7 @@ static struct ingest {
 	struct weir_kernel *kernel; /* NULL: not subscribed */
 	uint64_t expected; /* next batch */
 	uint64_t acked; /* last one acknowledged */
-	unsigned log_half; /* of what the kernel can hold for one CPU: commit when so many were taken */
+	unsigned log_half; /* of what the kernel holds for one CPU: then commit */
 	unsigned taken[CPUS]; /* since the last commit, by CPU */
 	unsigned taken_most;  /* the largest of these */
 	bool over; /* leave this subscription once all is committed */
@@ -205,8 +205,8 @@ static void close_interval(struct ingest *in)
 		in->gone = true;
 }
 
-/* Half of what the kernel can hold for us, so that it never waits for commit_ns. Its logs are the CPUs' own, and
- * one CPU may make all of the traffic. */
+/* Half of what the kernel can hold for us, so that it never waits for commit_ns. Its logs are the
+ * CPUs' own, and one CPU may make all of the traffic. */
 static unsigned log_half(struct ingest *in)
 {
 	struct weir_kernel_stats stats;

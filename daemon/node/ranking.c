@@ -74,7 +74,8 @@ static const struct weir_totals *pair_totals(const void *context, uint32_t i)
 
 static void service_key(const void *context, uint32_t i, uint8_t *key)
 {
-	uint64_t service = weir_groups_at(&((const struct weir_summary *)context)->service, i + 1)->key[0];
+	uint64_t service =
+		weir_groups_at(&((const struct weir_summary *)context)->service, i + 1)->key[0];
 
 	key[0] = (uint8_t)(service >> 16);
 	key[1] = (uint8_t)(service >> 8);
@@ -120,7 +121,8 @@ static const struct weir_totals *protocol_totals(const void *context, uint32_t i
 /* Below 0: @x comes before @y. */
 static int rank(const struct list *list, uint32_t x, uint32_t y)
 {
-	uint64_t a = list->totals(list->context, x)->bytes, b = list->totals(list->context, y)->bytes;
+	uint64_t a = list->totals(list->context, x)->bytes,
+		 b = list->totals(list->context, y)->bytes;
 	uint8_t keys[2][WEIR_SUMMARY_KEY_MAX];
 
 	if (a != b)

@@ -23,8 +23,8 @@ enum weir_summary_dimension {
 };
 
 struct weir_summary {
-	struct weir_groups host; /* address (2 words), IP version */
-	struct weir_groups pair; /* numbers of two hosts: source << 32 | destination */
+	struct weir_groups host;    /* address (2 words), IP version */
+	struct weir_groups pair;    /* numbers of two hosts: source << 32 | destination */
 	struct weir_groups service; /* protocol << 16 | port; protocols are sums of these */
 	struct weir_groups in, out; /* interface index */
 	struct weir_totals totals;
@@ -41,7 +41,8 @@ const char *weir_summary_words(enum weir_summary_dimension dimension);
 unsigned weir_summary_key_bytes(enum weir_summary_dimension dimension);
 /**
  * weir_summary_top - the @limit groups of @dimension with most bytes, largest first; ties go
- * to the smaller key, so every machine has the same answer. *@rows is malloc'ed, *@count its length;
+ * to the smaller key, so every machine has the same answer. *@rows is malloc'ed, *@count its
+ * length;
  * *@rest is what is not in it.
  */
 int weir_summary_top(const struct weir_summary *summary, enum weir_summary_dimension dimension,

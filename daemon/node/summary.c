@@ -94,7 +94,8 @@ static void hash_ends(struct weir_summary *summary, const struct weir_flow *flow
 		row->host_hash[2 * i + 1] = weir_groups_hash(&summary->host, dst, HOST_WORDS);
 		weir_groups_want_slot(&summary->host, row->host_hash[2 * i]);
 		weir_groups_want_slot(&summary->host, row->host_hash[2 * i + 1]);
-		row->service_key[i] = (uint64_t)flow->protocol << 16 | weir_fields_service_port(flow);
+		row->service_key[i] =
+			(uint64_t)flow->protocol << 16 | weir_fields_service_port(flow);
 		row->service_hash[i] = weir_groups_hash(&summary->service, &row->service_key[i], 1);
 		weir_groups_want_slot(&summary->service, row->service_hash[i]);
 	}

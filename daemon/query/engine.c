@@ -65,6 +65,13 @@ static void init_sync(struct weir_engine *e)
 	pthread_condattr_destroy(&attributes);
 }
 
+/* As sums of groups do: what is at the end stays there. */
+static void add_up(unsigned long long *sum, uint64_t value)
+{
+	if (__builtin_add_overflow(*sum, value, sum))
+		*sum = UINT64_MAX;
+}
+
 /* The blocks up to @through. */
 static void leave_out(struct weir_engine *e, uint64_t through)
 {
@@ -80,8 +87,10 @@ static int plan(struct weir_engine *e)
 {
 	const struct weir_query *query = e->query;
 	uint64_t to_ns = query->to_ns ? query->to_ns : UINT64_MAX, began_ns = weir_engine_ns();
-	int ret = weir_store_plan(e->store, query->from_ns, to_ns, &e->blocks, &e->block_count,
-				  &e->result->blocks_damaged);
+	/* Roll-ups stand for the store's own blocks only, and these go with them. */
+	int ret = (query->after_block ? weir_plan_own : weir_store_plan)(
+		e->store, query->from_ns, to_ns, &e->blocks, &e->block_count,
+		&e->result->blocks_damaged);
 
 	if (!ret && query->after_block)
 		leave_out(e, query->after_block);
@@ -108,7 +117,8 @@ int weir_engine_open(struct weir_engine *engine, struct weir_store *store,
 		e->threads = WEIR_QUERY_THREADS_MAX;
 	e->memory_bytes = query->memory_bytes ? query->memory_bytes : WEIR_QUERY_MEMORY_BYTES;
 	init_sync(e);
-	ret = weir_governor_enter(query->governor, query->cancel, &e->threads, &e->memory_bytes);
+	ret = weir_governor_enter(query->governor, query->cancel, query->spill_dir, &e->threads,
+				  &e->memory_bytes);
 	result->wait_ns = weir_engine_ns() - e->began_ns;
 	if (ret) {
 		e->threads = 0;
@@ -129,7 +139,9 @@ int weir_engine_open(struct weir_engine *engine, struct weir_store *store,
 
 static void add_figures(struct weir_query_result *sum, const struct weir_query_result *one)
 {
-	weir_totals_add(&sum->matched, &one->matched);
+	add_up(&sum->matched.flows, one->matched.flows);
+	add_up(&sum->matched.packets, one->matched.packets);
+	add_up(&sum->matched.bytes, one->matched.bytes);
 	sum->blocks_read += one->blocks_read;
 	sum->blocks_skipped += one->blocks_skipped;
 	sum->blocks_damaged += one->blocks_damaged;
@@ -152,6 +164,13 @@ void weir_engine_settle(struct weir_engine *engine)
 	}
 }
 
+void weir_engine_rest(struct weir_engine *engine)
+{
+	if (!engine->rests)
+		weir_governor_rest(engine->query->governor, engine->threads);
+	engine->rests = true;
+}
+
 void weir_engine_close(struct weir_engine *engine)
 {
 	struct weir_engine *e = engine;
@@ -167,7 +186,7 @@ void weir_engine_close(struct weir_engine *engine)
 		weir_select_free(worker->select);
 	}
 	if (e->threads)
-		weir_governor_leave(e->query->governor, e->threads, e->memory_bytes);
+		weir_governor_leave(e->query->governor, e->rests ? 0 : e->threads, e->memory_bytes);
 	free(e->workers);
 	weir_store_plan_free(e->store, e->blocks);
 	pthread_cond_destroy(&e->wake);
@@ -324,28 +343,28 @@ int weir_engine_each(struct weir_engine *engine, size_t count, weir_engine_task 
 	return e->error;
 }
 
-#define SUM(type)                                                                                  \
-	do {                                                                                       \
-		const type *value = vector->values;                                                \
+/* The halves apart: neither can overflow, and there is no carry to wait for. */
+#define SUM(number)                                                                                \
+	for (uint32_t i = 0; i < select->count; i++) {                                             \
+		uint32_t row = select->all ? i : select->row[i];                                   \
+		uint64_t value = (number);                                                         \
                                                                                                    \
-		for (uint32_t i = 0; i < select->count; i++)                                       \
-			sum += value[select->all ? i : select->row[i]];                            \
-	} while (0)
+		low += value & UINT32_MAX;                                                         \
+		high += value >> 32;                                                               \
+	}
 
 static uint64_t sum_up(const struct weir_vector *vector, const struct weir_select *select)
 {
-	uint64_t sum = 0;
+	uint64_t low = 0, high = 0;
 
-	if (vector->form == WEIR_VECTOR_CONSTANT)
-		return select->count * weir_vector_number(vector, 0);
 	if (vector->form == WEIR_VECTOR_NUMBERS && vector->width == 8)
-		SUM(uint64_t);
+		SUM(((const uint64_t *)vector->values)[row])
 	else if (vector->form == WEIR_VECTOR_NUMBERS && vector->width == 4)
-		SUM(uint32_t);
+		SUM(((const uint32_t *)vector->values)[row])
 	else
-		for (uint32_t i = 0; i < select->count; i++)
-			sum += weir_vector_number(vector, select->all ? i : select->row[i]);
-	return sum;
+		SUM(weir_vector_number(vector, row))
+	high += low >> 32;
+	return high > UINT32_MAX ? UINT64_MAX : high << 32 | (low & UINT32_MAX);
 }
 
 static void count_matched(struct weir_worker *worker)
@@ -355,10 +374,10 @@ static void count_matched(struct weir_worker *worker)
 	if (!worker->select->count)
 		return;
 	matched->flows += worker->select->count;
-	matched->packets += sum_up(weir_columns_get(worker->columns, WEIR_COLUMN_PACKETS),
-				   worker->select);
-	matched->bytes += sum_up(weir_columns_get(worker->columns, WEIR_COLUMN_BYTES),
-				 worker->select);
+	add_up(&matched->packets, sum_up(weir_columns_get(worker->columns, WEIR_COLUMN_PACKETS),
+					 worker->select));
+	add_up(&matched->bytes, sum_up(weir_columns_get(worker->columns, WEIR_COLUMN_BYTES),
+				       worker->select));
 }
 
 /* Choose the records of the open block and decode what is needed of them. */

@@ -44,6 +44,7 @@ struct weir_engine {
 	struct weir_worker *workers;
 	unsigned threads;
 	uint64_t memory_bytes;
+	bool rests; /* other queries may have the threads */
 	uint64_t columns; /* needed of each record chosen */
 	bool newest_first; /* the order in which blocks are taken */
 	weir_engine_block *block;
@@ -77,6 +78,8 @@ int weir_engine_open(struct weir_engine *engine, struct weir_store *store,
 /* Sum up the figures so far, before the first row of the answer is handed out: who gets it may
  * have to say what is missing. While no task runs. */
 void weir_engine_settle(struct weir_engine *engine);
+/* No task will run any more: what is left is to hand out the answer, to who may take his time. */
+void weir_engine_rest(struct weir_engine *engine);
 /* Sum up the figures and free all, but the workers' states. */
 void weir_engine_close(struct weir_engine *engine);
 

@@ -6,6 +6,24 @@
 
 #include "daemon/query/groups.h"
 
+/* The same of every record: a distinct count, whose level has the records, or a quantity that reads
+ * none. */
+static bool is_constant(const struct weir_measure *measure)
+{
+	return measure->kind == WEIR_MEASURE_DISTINCT || !measure->quantity->columns;
+}
+
+static void fill_constant(const struct weir_measure *measure, uint64_t *value)
+{
+	const struct weir_flow nothing = {0};
+	uint64_t number = 0;
+
+	if (measure->kind != WEIR_MEASURE_DISTINCT && !measure->quantity->get(&nothing, &number))
+		number = measure->kind == WEIR_MEASURE_MIN ? UINT64_MAX : 0;
+	for (uint32_t i = 0; i < WEIR_STORE_BLOCK_RECORDS; i++)
+		value[i] = number;
+}
+
 int weir_gather_new(struct weir_groups *groups, struct weir_worker *worker,
 		    struct weir_gather **gather)
 {
@@ -25,6 +43,8 @@ int weir_gather_new(struct weir_groups *groups, struct weir_worker *worker,
 	for (unsigned m = 0; m < groups->spec.measures && !ret; m++) {
 		g->value[m] = malloc(WEIR_STORE_BLOCK_RECORDS * sizeof(uint64_t));
 		ret = g->value[m] ? 0 : -ENOMEM;
+		if (!ret && is_constant(&groups->spec.measure[m]))
+			fill_constant(&groups->spec.measure[m], g->value[m]);
 	}
 	g->sum = malloc((groups->spec.measures + 1) * WEIR_STORE_BLOCK_RECORDS * sizeof(uint64_t));
 	if (!ret && !g->sum)
@@ -149,10 +169,8 @@ static void get_values(const struct weir_query_spec *spec, const struct weir_col
 		const struct weir_vector *vector;
 
 		g->values[m] = g->value[m];
-		if (measure->kind == WEIR_MEASURE_DISTINCT) {
-			memset(g->value[m], 0, columns->count * sizeof(uint64_t));
+		if (is_constant(measure))
 			continue;
-		}
 		if (!measure->quantity->column) {
 			compute(measure, columns, rows, count, g, g->value[m]);
 			continue;

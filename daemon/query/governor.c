@@ -8,11 +8,16 @@
 
 #include "daemon/query/governor.h"
 
+enum {
+	LEAST_BYTES = 1 << 20, /* that a query makes do with, beside others */
+};
+
 struct weir_governor {
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
-	unsigned threads; /* free */
+	unsigned threads; /* in use */
 	unsigned threads_all;
+	unsigned running; /* queries */
 	uint64_t memory_bytes; /* free */
 	uint64_t memory_all;
 	struct waiter *first; /* first come, first served */
@@ -29,7 +34,7 @@ int weir_governor_new(unsigned threads, uint64_t memory_bytes, struct weir_gover
 
 	if (!g)
 		return -ENOMEM;
-	g->threads = g->threads_all = threads ? threads : weir_governor_cores();
+	g->threads_all = threads ? threads : weir_governor_cores();
 	g->memory_bytes = g->memory_all =
 		memory_bytes ? memory_bytes : 2ULL * WEIR_QUERY_MEMORY_BYTES;
 	pthread_mutex_init(&g->lock, NULL);
@@ -97,8 +102,33 @@ static void go(struct weir_governor *g, struct waiter *self)
 	pthread_cond_broadcast(&g->changed);
 }
 
+/*
+ * A reader that pauses holds a query for minutes, and those behind it should not have to wait: so
+ * there always is a thread to be had, and who can spill makes do with half of what the others left.
+ */
+static bool find_memory(const struct weir_governor *g, bool spills, uint64_t *memory_bytes)
+{
+	if (spills && g->running && *memory_bytes > g->memory_bytes / 2) {
+		if (g->memory_bytes / 2 < LEAST_BYTES)
+			return false;
+		*memory_bytes = g->memory_bytes / 2;
+	}
+	return *memory_bytes <= g->memory_bytes;
+}
+
+static void take(struct weir_governor *g, unsigned *threads, uint64_t memory_bytes)
+{
+	unsigned free_threads = g->threads < g->threads_all ? g->threads_all - g->threads : 1;
+
+	if (*threads > free_threads)
+		*threads = free_threads;
+	g->threads += *threads;
+	g->memory_bytes -= memory_bytes;
+	g->running++;
+}
+
 /* In order, so that a query that asks for much memory is not overtaken for ever. */
-int weir_governor_enter(struct weir_governor *governor, const atomic_bool *cancel,
+int weir_governor_enter(struct weir_governor *governor, const atomic_bool *cancel, bool spills,
 			unsigned *threads, uint64_t *memory_bytes)
 {
 	struct weir_governor *g = governor;
@@ -111,22 +141,27 @@ int weir_governor_enter(struct weir_governor *governor, const atomic_bool *cance
 	if (*memory_bytes > g->memory_all)
 		*memory_bytes = g->memory_all;
 	queue_up(g, &self);
-	while (g->first != &self || !g->threads || g->memory_bytes < *memory_bytes) {
+	while (g->first != &self || !find_memory(g, spills, memory_bytes)) {
 		if (cancelled(cancel)) {
 			ret = -ECANCELED;
 			break;
 		}
 		wait_a_little(g);
 	}
-	if (!ret) {
-		if (*threads > g->threads)
-			*threads = g->threads;
-		g->threads -= *threads;
-		g->memory_bytes -= *memory_bytes;
-	}
+	if (!ret)
+		take(g, threads, *memory_bytes);
 	go(g, &self);
 	pthread_mutex_unlock(&g->lock);
 	return ret;
+}
+
+void weir_governor_rest(struct weir_governor *governor, unsigned threads)
+{
+	if (!governor)
+		return;
+	pthread_mutex_lock(&governor->lock);
+	governor->threads -= threads;
+	pthread_mutex_unlock(&governor->lock);
 }
 
 void weir_governor_leave(struct weir_governor *governor, unsigned threads, uint64_t memory_bytes)
@@ -134,8 +169,9 @@ void weir_governor_leave(struct weir_governor *governor, unsigned threads, uint6
 	if (!governor)
 		return;
 	pthread_mutex_lock(&governor->lock);
-	governor->threads += threads;
+	governor->threads -= threads;
 	governor->memory_bytes += memory_bytes;
+	governor->running--;
 	pthread_cond_broadcast(&governor->changed);
 	pthread_mutex_unlock(&governor->lock);
 }

@@ -297,6 +297,7 @@ static int emit_all(struct weir_engine *e, struct weir_groups *groups)
 		ret = weir_sorter_read(sorters, e->threads, NULL, drop_late, groups);
 	finish_rest(e, groups);
 	weir_engine_settle(e);
+	weir_engine_rest(e);
 	if (!ret)
 		ret = weir_sorter_read(sorters, e->threads, emit_group, NULL, groups);
 	return ret;

@@ -301,6 +301,15 @@ uint32_t weir_keys_codes(const struct weir_keys *keys, const struct weir_keys_en
 	}
 	if (parts.product > most)
 		return 0;
+	/* Few values first: the numbers in use then lie together. */
+	for (unsigned k = 1; k < parts.count; k++) {
+		for (unsigned j = k; j && parts.part[j].entries < parts.part[j - 1].entries; j--) {
+			struct part t = parts.part[j];
+
+			parts.part[j] = parts.part[j - 1];
+			parts.part[j - 1] = t;
+		}
+	}
 	if (!parts.count) {
 		for (uint32_t i = 0; i < count; i++)
 			code[rows[i]] = 0;

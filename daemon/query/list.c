@@ -13,6 +13,7 @@
 #include "daemon/query/engine.h"
 
 enum {
+	FOUND_BYTES = 1 << 20, /* it counts as for others; what a block needs is not in it */
 	ENOUGH = -ESHUTDOWN, /* the limit of a list as found was reached; not seen outside */
 };
 
@@ -300,6 +301,7 @@ static int list_sorted(struct weir_engine *e, struct listing *l)
 	ret = weir_engine_blocks(e);
 	if (!ret)
 		ret = weir_engine_each(e, e->threads, finish_sorter);
+	weir_engine_rest(e);
 	if (!ret)
 		ret = weir_sorter_read(sorters, e->threads, emit_flow, NULL, &emitting);
 	for (unsigned i = 0; i < e->threads; i++)
@@ -344,6 +346,7 @@ int weir_query_list(struct weir_store *store, const struct weir_query *query,
 		    struct weir_query_result *result)
 {
 	struct weir_query_result ignored;
+	struct weir_query q = *query;
 	struct weir_engine engine;
 	struct listing *l;
 	int ret;
@@ -357,7 +360,9 @@ int weir_query_list(struct weir_store *store, const struct weir_query *query,
 		l->list = *list_order;
 	l->emit = emit;
 	l->arg = arg;
-	ret = weir_engine_open(&engine, store, query, false, result ? result : &ignored);
+	if (l->list.order == WEIR_LIST_AS_FOUND)
+		q.memory_bytes = FOUND_BYTES; /* nothing is collected */
+	ret = weir_engine_open(&engine, store, &q, false, result ? result : &ignored);
 	if (!ret)
 		ret = list(&engine, l);
 	weir_engine_close(&engine);

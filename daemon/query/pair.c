@@ -35,15 +35,21 @@ int weir_pair_order_parse(const char *word, enum weir_pair_order *order)
 	return -EINVAL;
 }
 
+/* At the end it stays there, as sums of groups do. */
+static uint64_t sum(uint64_t a, uint64_t b)
+{
+	return __builtin_add_overflow(a, b, &a) ? UINT64_MAX : a;
+}
+
 uint64_t weir_pair_value(const struct weir_pair *pair, enum weir_pair_order order)
 {
 	switch (order) {
 	case WEIR_PAIR_BY_END:
 		return pair->end_ns;
 	case WEIR_PAIR_BY_BYTES:
-		return pair->forward.bytes + pair->reverse.bytes;
+		return sum(pair->forward.bytes, pair->reverse.bytes);
 	case WEIR_PAIR_BY_PACKETS:
-		return pair->forward.packets + pair->reverse.packets;
+		return sum(pair->forward.packets, pair->reverse.packets);
 	case WEIR_PAIR_BY_DURATION:
 		return pair->end_ns > pair->start_ns ? pair->end_ns - pair->start_ns : 0;
 	case WEIR_PAIR_BY_RTT:
@@ -51,7 +57,7 @@ uint64_t weir_pair_value(const struct weir_pair *pair, enum weir_pair_order orde
 	case WEIR_PAIR_BY_RESPONSE:
 		return pair->response_ns;
 	case WEIR_PAIR_BY_RETRANSMITTED:
-		return pair->forward.retransmitted + pair->reverse.retransmitted;
+		return sum(pair->forward.retransmitted, pair->reverse.retransmitted);
 	}
 	return 0;
 }
@@ -157,8 +163,8 @@ static void add_side(struct weir_pair_side *side, const struct weir_half *half)
 		side->start_ns = half->start_ns;
 		side->min_ttl = half->min_ttl;
 	}
-	side->packets += half->packets;
-	side->bytes += half->bytes;
+	side->packets = sum(side->packets, half->packets);
+	side->bytes = sum(side->bytes, half->bytes);
 	side->retransmitted += half->retransmitted;
 	side->out_of_order += half->out_of_order;
 	side->fragments += half->fragments;

@@ -256,6 +256,7 @@ static int run(struct weir_engine *e, struct pairing *p, uint64_t *count)
 		sorters[i] = &p->joiner[i].done;
 	*count = weir_sorter_rows(sorters, e->threads, &dropped);
 	*count += dropped;
+	weir_engine_rest(e);
 	if (!ret)
 		ret = weir_sorter_read(sorters, e->threads, emit_pair, NULL, p);
 	for (unsigned i = 0; i < e->threads; i++) {

@@ -69,8 +69,8 @@ struct weir_query {
 	uint64_t spill_bytes; /* at most; 0: as many as there is room for */
 	/* Threads read with low priority (CPU and disk), so that ingest comes first. */
 	bool background;
-	/* NULL, or bounds threads and memory of all queries together: this one waits for its
-	 * turn, and may get fewer threads than asked for. */
+	/* NULL, or bounds threads and memory of all queries together: this one may wait for its
+	 * turn, and get fewer threads and less memory than asked for. */
 	struct weir_governor *governor;
 	weir_query_progress *progress; /* may be NULL */
 	void *progress_arg;
@@ -253,9 +253,10 @@ int weir_query_pairs(struct weir_store *store, const struct weir_query *query,
 
 /**
  * weir_governor_new - bound what all queries of a process use together.
- * @threads: of all queries (0: one a core); @memory_bytes: of all queries (0: twice the default
- * of one). A query that does not find a thread and its memory waits, first come first served; one that
- * asks for more memory than there is at all is bounded by what there is.
+ * @threads: of all queries (0: one a core), but each has one at least; @memory_bytes: of all queries
+ * (0: twice the default of one). A query that does not find its memory waits, first come first
+ * served; but one that may spill takes half of what the others left, if that is less than it asked
+ * for. One that asks for more memory than there is at all is bounded by what there is.
  */
 int weir_governor_new(unsigned threads, uint64_t memory_bytes, struct weir_governor **governor);
 /* No query may be running. */

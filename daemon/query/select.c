@@ -228,12 +228,18 @@ static void list_rows(struct weir_select *s, const struct weir_columns *columns)
 {
 	uint32_t words = (columns->count + 63) / 64, count = 0;
 
+	for (uint32_t w = 0; w < words; w++)
+		count += (uint32_t)__builtin_popcountll(s->chosen.word[w]);
+	s->count = count;
+	s->all = count == columns->count;
+	if (s->all && s->counting >= count)
+		return;
+	s->counting = s->all ? count : 0;
+	count = 0;
 	for (uint32_t w = 0; w < words; w++) {
 		for (uint64_t bits = s->chosen.word[w]; bits; bits &= bits - 1)
 			s->row[count++] = (uint16_t)(64 * w + (uint32_t)__builtin_ctzll(bits));
 	}
-	s->count = count;
-	s->all = count == columns->count;
 }
 
 /* The second way, for those that were not chosen the first way. */

@@ -39,6 +39,7 @@ struct weir_select {
 	/* The answer: `all` records of the block, or those in row[]. */
 	bool all;
 	uint32_t count;
+	uint32_t counting; /* so many of row[] are 0, 1, 2, ... */
 	uint16_t row[WEIR_STORE_BLOCK_RECORDS];
 };
 

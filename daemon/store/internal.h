@@ -17,7 +17,7 @@
  *   with new ones waiting behind (weir_partition_drain()). So hold it for a block, not for a query.
  * - Ids are of this process, grow along the list, and are never given twice.
  * - Only the writer's thread adds partitions, and the newest is never removed: so that thread
- *   needs no lock for the newest and its write transaction. Any one thread at a time of
+ *   needs the lock to find the newest, and none for its write transaction. Any one thread at a time of
  *   the same process removes (`changes` sees to that), the oldest first.
  * - A read-only process follows what it finds in the folder (weir_partition_refresh()).
  */
@@ -137,7 +137,9 @@ int weir_meta_get_state(struct weir_lmdb_txn *txn, struct weir_store_state *stat
 /* Of one of its keys. -ENOENT: @key is none of them. */
 int weir_meta_decode_state(const char *key, const void *data, size_t bytes,
 			   struct weir_store_state *state);
-uint64_t weir_meta_sum_state(const struct weir_store_state *state);
+/* The sum of a state, value after value: position (@before is 0), stored, summed. Nothing else tells a wrong position
+ * from a right one. It is over what is on the disk, which an earlier or a later version wrote. */
+uint64_t weir_meta_sum_value(uint64_t before, const void *value, size_t bytes);
 int weir_meta_put_format(struct weir_lmdb_txn *txn, unsigned db);
 /* If what is there says an earlier one. */
 int weir_meta_raise_format(struct weir_lmdb_txn *txn, unsigned db);

@@ -52,7 +52,7 @@ struct small {
 /* What is known of the newest partition. */
 struct known {
 	uint32_t partition; /* its id; 0: none */
-	uint64_t next; /* block to look at */
+	uint64_t next;	    /* block to look at */
 	unsigned count;
 	struct small small[SMALL_MAX];
 };
@@ -150,8 +150,9 @@ static int read_block(struct work *work, const struct small *small, struct weir_
 }
 
 /* There is time: these are packed as tightly as can be. */
-static int write_block(struct weir_store_merge *merge, const struct weir_flow *flows, size_t records,
-		       uint8_t **block, size_t *bytes, struct weir_block_times *span)
+static int write_block(struct weir_store_merge *merge, const struct weir_flow *flows,
+		       size_t records, uint8_t **block, size_t *bytes,
+		       struct weir_block_times *span)
 {
 	int ret = 0;
 
@@ -291,7 +292,8 @@ static void begin_known(struct work *work)
 		work->known = (struct known){.partition = newest, .next = 1};
 }
 
-/* Of a partition that does not say where it began (an earlier version made it), nothing is known. */
+/* Of a partition that does not say where it began, as an earlier version made it, nothing is
+ * known. */
 static int find_seams(struct work *work)
 {
 	struct weir_meta_base base;

@@ -99,21 +99,20 @@ static void encode(const struct weir_store_state *state, struct encoded *to)
 			 to->summed + offsetof(struct weir_store_summed, start_ns));
 }
 
-/* Nothing else tells a wrong position from a right one. */
-uint64_t weir_meta_sum_state(const struct weir_store_state *state)
+uint64_t weir_meta_sum_value(uint64_t before, const void *value, size_t bytes)
 {
-	struct encoded encoded;
-
-	encode(state, &encoded);
-	return XXH3_64bits(&encoded, sizeof(encoded));
+	return XXH3_64bits_withSeed(value, bytes, before);
 }
 
 int weir_meta_put_state(struct weir_lmdb_txn *txn, const struct weir_store_state *state)
 {
-	uint64_t sum = weir_meta_sum_state(state);
 	struct encoded encoded;
+	uint64_t sum;
 
 	encode(state, &encoded);
+	sum = weir_meta_sum_value(0, encoded.position, sizeof(encoded.position));
+	sum = weir_meta_sum_value(sum, encoded.stored, sizeof(encoded.stored));
+	sum = weir_meta_sum_value(sum, encoded.summed, sizeof(encoded.summed));
 	weir_lmdb_put(txn, WEIR_DB_META, "position", encoded.position, sizeof(encoded.position));
 	weir_lmdb_put(txn, WEIR_DB_META, "stored", encoded.stored, sizeof(encoded.stored));
 	weir_lmdb_put(txn, WEIR_DB_META, "summed", encoded.summed, sizeof(encoded.summed));
@@ -152,20 +151,22 @@ int weir_meta_get_state(struct weir_lmdb_txn *txn, struct weir_store_state *stat
 {
 	static const char *const keys[] = {"position", "stored", "summed"};
 	struct weir_lmdb_value value;
-	uint64_t sum;
+	uint64_t sum, found = 0;
 	int ret = 0;
 
 	for (unsigned i = 0; i < 3 && !ret; i++) {
 		ret = weir_lmdb_get(txn, WEIR_DB_META, keys[i], &value);
 		if (!ret)
 			ret = weir_meta_decode_state(keys[i], value.data, value.bytes, state);
+		if (!ret)
+			found = weir_meta_sum_value(found, value.data, value.bytes);
 	}
 	if (ret)
 		return ret == -ENOENT ? -EBADMSG : ret;
 	ret = weir_meta_get(txn, WEIR_DB_META, "sum", &sum, sizeof(sum));
 	if (ret)
 		return ret == -ENOENT ? 0 : ret; /* written by a version that had none */
-	return sum == weir_meta_sum_state(state) ? 0 : -EBADMSG;
+	return sum == found ? 0 : -EBADMSG;
 }
 
 int weir_meta_put_format(struct weir_lmdb_txn *txn, unsigned db)

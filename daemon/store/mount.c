@@ -209,3 +209,24 @@ void weir_mount_unload(struct weir_store *store)
 	store->mounted = NULL;
 	pthread_mutex_unlock(&store->lock);
 }
+
+const char *weir_store_mounts(struct weir_store *store, char *text, size_t text_bytes)
+{
+	const char *last = "";
+	size_t used = 0;
+
+	*text = '\0';
+	if (!weir_mount_refresh(store))
+		return text;
+	pthread_mutex_lock(&store->lock);
+	/* Partitions of one backup follow each other. */
+	for (unsigned i = 0; i < store->mounted_count && used < text_bytes; i++) {
+		if (!strcmp(store->mounted[i]->mount, last))
+			continue;
+		last = store->mounted[i]->mount;
+		used += (size_t)snprintf(text + used, text_bytes - used, "%s%s", used ? ", " : "",
+					 last);
+	}
+	pthread_mutex_unlock(&store->lock);
+	return text;
+}

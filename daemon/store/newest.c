@@ -236,11 +236,22 @@ static bool wants_cut(struct weir_store *store, const struct weir_partition *new
 	return wanted;
 }
 
+/* The list may become shorter at any moment; what is newest is this thread's to change. NULL: none. */
+static struct weir_partition *find_newest(struct weir_store *store)
+{
+	struct weir_partition *newest = NULL;
+
+	pthread_mutex_lock(&store->lock);
+	if (store->partition_count)
+		newest = store->partitions[store->partition_count - 1];
+	pthread_mutex_unlock(&store->lock);
+	return newest;
+}
+
 int weir_partition_current(struct weir_store *store, uint64_t now_ns,
 			   struct weir_partition **partition)
 {
-	struct weir_partition *newest =
-		store->partition_count ? store->partitions[store->partition_count - 1] : NULL;
+	struct weir_partition *newest = find_newest(store);
 	char name[WEIR_STORE_PARTITION_NAME];
 	int ret = 0;
 
@@ -256,6 +267,6 @@ int weir_partition_current(struct weir_store *store, uint64_t now_ns,
 		make(store, name, now_ns);
 	if (ret)
 		return ret;
-	*partition = store->partitions[store->partition_count - 1];
+	*partition = find_newest(store);
 	return 0;
 }

@@ -28,6 +28,7 @@ enum {
 	FORMAT = 1,
 	HEAD_BYTES = 16,
 	NODE_BYTES = 8,
+	ROOT_TRIES = 20,
 	SIZE_MIN = 512,
 	SIZE_MAX_ = 65536,
 	/* One value; a block has less than 12 MB. */
@@ -142,28 +143,57 @@ static void look_at(struct weir_pages *pages, const struct weir_pages_root *root
 	pages->other_transaction = roots[!index].transaction;
 }
 
-int weir_pages_refresh(struct weir_pages *pages, uint64_t transaction)
-{
-	struct weir_pages_root roots[2];
+struct roots {
+	struct weir_pages_root root[2];
 	bool known[2];
-	unsigned newer;
+};
 
-	memset(roots, 0, sizeof(roots));
+static int read_roots(struct weir_pages *pages, struct roots *roots)
+{
+	memset(roots, 0, sizeof(*roots));
 	for (unsigned i = 0; i < 2; i++) {
-		int ret = read_root(pages, i * pages->size, &roots[i]);
+		int ret = read_root(pages, i * pages->size, &roots->root[i]);
 
 		if (ret && ret != -EBADMSG)
 			return ret;
-		known[i] = !ret && roots[i].free.pad == pages->size;
+		roots->known[i] = !ret && roots->root[i].free.pad == pages->size;
 	}
+	return 0;
+}
+
+/* As of one moment: a writer may commit between the two, or write one while it is read. */
+static int read_stable(struct weir_pages *pages, struct roots *roots)
+{
+	struct roots again;
+	int ret;
+
+	for (unsigned i = 0; i < ROOT_TRIES; i++) {
+		ret = read_roots(pages, roots);
+		if (!ret)
+			ret = read_roots(pages, &again);
+		if (ret || !memcmp(roots, &again, sizeof(again)))
+			return ret;
+	}
+	return 0;
+}
+
+int weir_pages_refresh(struct weir_pages *pages, uint64_t transaction)
+{
+	struct roots roots;
+	unsigned newer;
+	int ret = read_stable(pages, &roots);
+
 	pages->root = (struct weir_pages_root){0};
-	if (!known[0] && !known[1])
+	if (ret)
+		return ret;
+	if (!roots.known[0] && !roots.known[1])
 		return -EBADMSG;
-	newer = !known[0] || (known[1] && roots[1].transaction > roots[0].transaction);
-	if (!transaction || roots[newer].transaction == transaction)
-		look_at(pages, roots, known, newer);
-	else if (known[!newer] && roots[!newer].transaction == transaction)
-		look_at(pages, roots, known, !newer);
+	newer = !roots.known[0] || (roots.known[1] && roots.root[1].transaction >
+							      roots.root[0].transaction);
+	if (!transaction || roots.root[newer].transaction == transaction)
+		look_at(pages, roots.root, roots.known, newer);
+	else if (roots.known[!newer] && roots.root[!newer].transaction == transaction)
+		look_at(pages, roots.root, roots.known, !newer);
 	else
 		return -ESTALE;
 	return 0;

@@ -20,7 +20,7 @@
 
 struct weir_replaced_plan {
 	struct weir_replaced_plan *next;
-	uint64_t merges; /* when it began */
+	uint64_t merges;    /* when it began */
 	const void *blocks; /* its name; NULL: being made */
 };
 

@@ -4,10 +4,10 @@
  *
  * A plan names blocks by number and count of records, and is worked through outside of any
  * transaction. A merge that comes in between takes small blocks from the disk and puts a large
- * one in their place; a plan made before must still find each of them, and none of the large one, or
- * records would be lost or counted twice. So a merge leaves a copy of what it
- * replaces here, before it commits, and the copy stays until the last plan that was begun before
- * the commit is freed. Mostly there is none, and it goes at once.
+ * one in their place; a plan made before must still find each of them, and none of the large one,
+ * or records would be lost or counted twice. So a merge leaves a copy of what it replaces here,
+ * before it commits, and the copy stays until the last plan that was begun before the commit is
+ * freed. Mostly there is none, and it goes at once.
  *
  * This holds for plans of the process that merges. Another process, which reads only, has no copies:
  * as long as it has a plan, or paused, it holds a shared lock on the file "plans" of the store, and meanwhile nothing
@@ -20,7 +20,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct weir_replaced; /* of a store */
+struct weir_replaced;	   /* of a store */
 struct weir_replaced_plan; /* one plan that is alive */
 
 /* @dir: of the store. @read_only: of a process that does not merge. */

@@ -29,7 +29,7 @@ struct work {
 	bool all_orphans; /* and it is known not to be free */
 	struct weir_survey_meta candidate;
 	unsigned candidate_keys;
-	uint64_t candidate_sum;
+	uint64_t candidate_sum, candidate_found; /* as written, and of what was found */
 	bool candidate_has_sum;
 };
 
@@ -227,6 +227,9 @@ static unsigned take_state(struct work *work, const char *key, const struct weir
 
 	if (weir_meta_decode_state(key, entry->value, entry->value_bytes, state))
 		return 0;
+	/* In the order of the keys, which is that of the sum. */
+	work->candidate_found =
+		weir_meta_sum_value(work->candidate_found, entry->value, entry->value_bytes);
 	return !strcmp(key, "position") ? HAS_POSITION :
 	       !strcmp(key, "stored")	? HAS_STORED :
 					  HAS_SUMMED;
@@ -279,6 +282,7 @@ static void forget_candidate(struct work *work)
 	work->candidate = (struct weir_survey_meta){0};
 	work->candidate_keys = 0;
 	work->candidate_has_sum = false;
+	work->candidate_found = 0;
 }
 
 static void keep_candidate(struct work *work, enum weir_salvage_meta kind)
@@ -286,7 +290,7 @@ static void keep_candidate(struct work *work, enum weir_salvage_meta kind)
 	struct weir_salvage *salvage = work->salvage;
 	bool whole = work->candidate_keys == HAS_ALL &&
 		     (!work->candidate_has_sum ||
-		      work->candidate_sum == weir_meta_sum_state(&work->candidate.state));
+		      work->candidate_sum == work->candidate_found);
 
 	if (whole && salvage->has_meta != WEIR_SALVAGE_META &&
 	    (!salvage->has_meta || is_later(&work->candidate.state, &salvage->meta.state))) {

@@ -193,6 +193,9 @@ int weir_store_ends(struct weir_store *store, uint64_t **blocks, unsigned *count
  * such). While merging is paused. */
 int weir_store_is_block_end(struct weir_store *store, uint64_t block, bool *is_end);
 
+/* The names of mounted backups, as "a, b"; "" without any. Returns @text. */
+const char *weir_store_mounts(struct weir_store *store, char *text, size_t text_bytes);
+
 /* The last segment that master @name acknowledged; 0 for an unknown one. */
 int weir_store_get_cursor(struct weir_store *store, const char *name, uint64_t *seq);
 int weir_store_put_cursor(struct weir_store *store, const char *name, uint64_t seq);

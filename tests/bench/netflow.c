@@ -37,8 +37,8 @@ struct element {
 
 /* IANA's numbers. */
 static const struct element common[] = {
-	{7, 2},	 {11, 2},  {4, 1},  {5, 1},  {6, 2},  {10, 4},	{14, 4}, {58, 2},
-	{56, 6}, {80, 6},  {1, 8},  {2, 8},  {152, 8}, {153, 8}, {136, 1},
+	{7, 2},	 {11, 2}, {4, 1}, {5, 1}, {6, 2},   {10, 4},  {14, 4},	{58, 2},
+	{56, 6}, {80, 6}, {1, 8}, {2, 8}, {152, 8}, {153, 8}, {136, 1},
 };
 
 struct sender {
@@ -98,8 +98,11 @@ static int look(uint16_t port, uint64_t *queued, uint64_t *dropped)
 		unsigned local, rx;
 		uint64_t drops;
 
-		if (sscanf(line, " %*d: %*x:%x %*x:%*x %*x %*x:%x %*x:%*x %*x %*u %*u %*u %*u %*s %" SCNu64,
-			   &local, &rx, &drops) != 3 || local != port)
+		if (sscanf(line,
+			   " %*d: %*x:%x %*x:%*x %*x %*x:%x %*x:%*x %*x %*u %*u %*u %*u %*s "
+			   "%" SCNu64,
+			   &local, &rx, &drops) != 3 ||
+		    local != port)
 			continue;
 		*queued = rx;
 		*dropped = drops;
@@ -290,7 +293,8 @@ int weir_netflow_send(const char *path, uint16_t port)
 		ret = look(port, &queued, &dropped);
 	if (ret)
 		fprintf(stderr, "netflow: %s\n", strerror(-ret));
-	printf("records\t%" PRIu64 "\ndatagrams\t%" PRIu64 "\nbytes\t%" PRIu64 "\ndropped\t%" PRIu64 "\n",
+	printf("records\t%" PRIu64 "\ndatagrams\t%" PRIu64 "\nbytes\t%" PRIu64 "\ndropped\t%" PRIu64
+	       "\n",
 	       s.records, s.datagrams, s.bytes, dropped);
 	close(s.fd);
 	weir_stream_close(&stream);

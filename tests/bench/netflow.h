@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * netflow.h - a recorded stream as IPFIX over UDP, for collectors to compare with.
- * Two templates (IPv4, IPv6) with what both keep: addresses, ports, protocol, TOS, flags, interfaces,
- * VLAN, MACs, counters of 8 bytes, times in ms, the reason of the end.
+ * Two templates (IPv4, IPv6) with what both keep: addresses, ports, protocol, TOS, flags,
+ * interfaces, VLAN, MACs, counters of 8 bytes, times in ms, the reason of the end.
  */
 #ifndef WEIR_TESTS_NETFLOW_H
 #define WEIR_TESTS_NETFLOW_H

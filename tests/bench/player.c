@@ -156,8 +156,8 @@ static int receive(struct weir_kernel *kernel, struct weir_kernel_event *event)
 
 static int ack(struct weir_kernel *kernel, uint64_t instance, uint64_t seq)
 {
-	uint64_t took = weir_clock_monotonic_ns() -
-			kernel->received_ns[(kernel->acked + 1) % WINDOW_MAX];
+	uint64_t took =
+		weir_clock_monotonic_ns() - kernel->received_ns[(kernel->acked + 1) % WINDOW_MAX];
 
 	if (took > kernel->slowest_ns)
 		kernel->slowest_ns = took;

@@ -94,11 +94,15 @@ int main(int argc, char **argv)
 {
 	weir_log_init("bench-store", false);
 	if (argc == 5 && !strcmp(argv[1], "make"))
-		return weir_stream_make(argv[2], strtoull(argv[3], NULL, 10), !strcmp(argv[4], "ms")) ? 1 : 0;
+		return weir_stream_make(argv[2], strtoull(argv[3], NULL, 10),
+					!strcmp(argv[4], "ms"))
+			       ? 1
+			       : 0;
 	if (argc == 4 && !strcmp(argv[1], "weir"))
 		return run_weir(argv[2], argv[3]);
 	if (argc == 4 && !strcmp(argv[1], "netflow"))
 		return weir_netflow_send(argv[2], (uint16_t)atoi(argv[3])) ? 1 : 0;
-	fprintf(stderr, "usage: store make STREAM RECORDS ms|ns | weir STREAM STATE | netflow STREAM PORT\n");
+	fprintf(stderr, "usage: store make STREAM RECORDS ms|ns | weir STREAM STATE | netflow "
+			"STREAM PORT\n");
 	return 2;
 }

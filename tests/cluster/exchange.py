@@ -138,6 +138,16 @@ def whole_or_not_at_all(state):
     assert done.returncode == 1 and "File too large" in done.stderr, done
     assert os.listdir(f"{folder}/out") == ["file"] and os.path.getsize(f"{folder}/out/file") == 14
     say("an export that finds no room leaves the old file")
+    # What is no regular file is written to, and stays what it is: a device, a link.
+    os.symlink("/dev/full", f"{folder}/out/full")
+    said = run(WEIR, "export", f"{folder}/out/full", "--state", state, code=1)
+    assert "No space left" in said, said
+    assert os.path.islink(f"{folder}/out/full"), "the device is gone"
+    os.symlink("file", f"{folder}/out/link")
+    run(WEIR, "export", f"{folder}/out/link", "--state", state)
+    assert os.path.islink(f"{folder}/out/link") and os.path.getsize(f"{folder}/out/file") > 1 << 20
+    assert sorted(os.listdir(f"{folder}/out")) == ["file", "full", "link"], os.listdir(f"{folder}/out")
+    say("an export to a device or a link leaves it what it is")
 
 
 def damaged(path):

@@ -95,7 +95,7 @@ int naive_list(const struct naive_rows *rows, const struct weir_query *query,
 	for (size_t i = 0; i < rows->count; i++) {
 		if (!selects(query, &rows->flow[i]))
 			continue;
-		weir_flow_count(&result->matched, &rows->flow[i]);
+		naive_count(&result->matched, &rows->flow[i]);
 		kept[count++] = rows->flow[i];
 	}
 	qsort_r(kept, count, sizeof(*kept), order_flows, (void *)list);
@@ -244,7 +244,7 @@ static void collect(const struct naive_rows *rows, const struct weir_query *quer
 
 		if (!selects(query, flow))
 			continue;
-		weir_flow_count(&result->matched, flow);
+		naive_count(&result->matched, flow);
 		n = weir_fields_keys(&p->spec->fields, flow, keys);
 		for (unsigned k = 0; k < n; k++) {
 			struct piece *piece = &p->piece[p->count++];

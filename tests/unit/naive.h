@@ -28,4 +28,17 @@ int naive_pairs(const struct naive_rows *rows, const struct weir_query *query,
 		const struct weir_pairs *pairs, weir_query_emit_pair *emit, void *arg,
 		uint64_t *count, struct weir_query_result *result);
 
+/* What would be past the end stays there. */
+static inline uint64_t naive_sum(uint64_t a, uint64_t b)
+{
+	return a > UINT64_MAX - b ? UINT64_MAX : a + b;
+}
+
+static inline void naive_count(struct weir_totals *sum, const struct weir_flow *flow)
+{
+	sum->flows++;
+	sum->packets = naive_sum(sum->packets, flow->packets);
+	sum->bytes = naive_sum(sum->bytes, flow->bytes);
+}
+
 #endif

@@ -123,8 +123,8 @@ static void add(struct weir_pair_side *side, const struct weir_flow *flow)
 		side->start_ns = flow->start_ns;
 		side->min_ttl = flow->min_ttl;
 	}
-	side->packets += flow->packets;
-	side->bytes += flow->bytes;
+	side->packets = naive_sum(side->packets, flow->packets);
+	side->bytes = naive_sum(side->bytes, flow->bytes);
 	side->retransmitted += flow->retransmitted;
 	side->out_of_order += flow->out_of_order;
 	side->fragments += flow->fragments;
@@ -248,7 +248,7 @@ int naive_pairs(const struct naive_rows *rows, const struct weir_query *query,
 	for (size_t i = 0; i < rows->count; i++) {
 		if (!selects(query, &rows->flow[i]))
 			continue;
-		weir_flow_count(&result->matched, &rows->flow[i]);
+		naive_count(&result->matched, &rows->flow[i]);
 		make_half(&rows->flow[i], &half[halves++]);
 	}
 	qsort(half, halves, sizeof(*half), order_halves);

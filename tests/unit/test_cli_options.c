@@ -9,7 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "daemon/cli/client.h"
+#include "daemon/cli/groups.h"
 #include "daemon/cli/json.h"
 #include "daemon/common/clock.h"
 
@@ -259,6 +259,87 @@ START_TEST(said)
 }
 END_TEST
 
+static void check_caret(const char *filter, size_t at, const char *expected)
+{
+	FILE *out = tmpfile();
+	int saved = dup(STDERR_FILENO);
+	char text[200] = "";
+
+	dup2(fileno(out), STDERR_FILENO);
+	weir_cli_say_at("no", filter, at);
+	dup2(saved, STDERR_FILENO);
+	close(saved);
+	rewind(out);
+	ck_assert_uint_gt(fread(text, 1, sizeof(text) - 1, out), 0);
+	fclose(out);
+	ck_assert_ptr_nonnull(strstr(text, "See "));
+	*strstr(text, "See ") = '\0';
+	ck_assert_str_eq(text, expected);
+}
+
+/* It stands below the word, whatever is before it. */
+START_TEST(caret)
+{
+	check_caret("port htp", 5, "weir: no\n  port htp\n       ^\n");
+	check_caret("site K\xc3\xb6ln htp", 11, "weir: no\n  site K\xc3\xb6ln htp\n            ^\n");
+	check_caret("a\nor\tport htp", 10, "weir: no\n  a or port htp\n            ^\n");
+	check_caret("tcp and", 7, "weir: no\n  tcp and\n         ^\n");
+}
+END_TEST
+
+static void check_order(const char *line, unsigned order, unsigned measures)
+{
+	struct weir_cli_options o;
+	struct weir_cli_groups g;
+
+	ck_assert_int_eq(parse(&query, line, &o), 0);
+	ck_assert_int_eq(weir_cli_groups_new(&g, &o, "src"), 0);
+	ck_assert_uint_eq(g.order, order);
+	ck_assert_uint_eq(g.measures, measures);
+	weir_cli_groups_free(&g);
+	weir_cli_options_free(&o);
+}
+
+/* An order is the column that is there, in whatever way it is written. */
+START_TEST(order_of_groups)
+{
+	check_order("query", 0, 3);
+	check_order("query --order packets", 1, 3);
+	check_order("query --order PACKETS", 1, 3);
+	check_order("query --sum out_of_order,bytes,packets --order out-of-order", 0, 3);
+	check_order("query --sum duration,bytes --order Duration", 0, 2);
+	check_order("query --max rtt --order max-rtt", 0, 4);
+	check_order("query --sum bytes --order packets", 1, 2);
+	check_order("query --distinct dst --distinct dport --order distinct_dport", 1, 5);
+}
+END_TEST
+
+START_TEST(times_at_the_ends)
+{
+	struct weir_cli_options o;
+
+	/* 0 means no end to a node. */
+	ck_assert_int_eq(parse(&query, "query --to @0", &o), 0);
+	ck_assert_uint_eq(o.to_ns, 1);
+	weir_cli_options_free(&o);
+	ck_assert_int_eq(parse(&query, "query --from @0", &o), 0);
+	ck_assert_uint_eq(o.to_ns, 0);
+	weir_cli_options_free(&o);
+}
+END_TEST
+
+START_TEST(numbers_in_json)
+{
+	json_t *number = weir_cli_json_number(UINT64_MAX);
+
+	ck_assert(json_integer_value(number) == INT64_MAX);
+	json_decref(number);
+	number = weir_cli_json_totals(&(struct weir_totals){1, 2, 1ULL << 63});
+	ck_assert(json_integer_value(json_object_get(number, "bytes")) == INT64_MAX);
+	json_decref(number);
+}
+END_TEST
+
 /* A flow as another JSON reader sees it. */
 static json_t *read_back(const struct weir_cli_flow *flow, bool with_node)
 {
@@ -332,6 +413,10 @@ int main(void)
 	tcase_add_test(tcase, progress);
 	tcase_add_test(tcase, table);
 	tcase_add_test(tcase, said);
+	tcase_add_test(tcase, caret);
+	tcase_add_test(tcase, order_of_groups);
+	tcase_add_test(tcase, times_at_the_ends);
+	tcase_add_test(tcase, numbers_in_json);
 	tcase_add_test(tcase, icmp_of_type_and_code_zero);
 	tcase_add_test(tcase, names_in_json);
 	suite_add_tcase(suite, tcase);

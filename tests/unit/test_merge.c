@@ -20,8 +20,8 @@
 #include "daemon/store/rollup.h"
 #include "daemon/store/view.h"
 
-#define DAY   (86400 * WEIR_NS_PER_SECOND)
-#define START (20000 * DAY)
+#define DAY    (86400 * WEIR_NS_PER_SECOND)
+#define START  (20000 * DAY)
 #define MINUTE (60 * WEIR_NS_PER_SECOND)
 
 enum { LARGE = 40960, GROWTH = 8 }; /* as in merge.c */
@@ -76,7 +76,8 @@ static void make_flows(struct weir_flow *flows, uint64_t first, size_t count)
 	}
 }
 
-/* As the keeper does: an entry for a minute, when its segment is there. Each segment is a minute. */
+/* As the keeper does: an entry for a minute, when its segment is there. Each segment is a minute.
+ */
 static int roll(struct weir_store *store)
 {
 	struct weir_rollup_head head = {0};
@@ -312,8 +313,8 @@ static bool has_block(struct weir_store *store, uint64_t number)
 	return found;
 }
 
-/* Answers pass from roll-ups to records at the end of the first minute, hour or day of a partition: no
- * block reaches across, also when the store is opened again. */
+/* Answers pass from roll-ups to records at the end of the first minute, hour or day of a partition:
+ * no block reaches across, also when the store is opened again. */
 START_TEST(test_seams)
 {
 	enum { MINUTES = 70, BLOCKS = 12 };
@@ -383,10 +384,12 @@ START_TEST(test_plans)
 		struct weir_store_state state;
 
 		for (unsigned i = 0; i < 30; i++)
-			ck_assert_int_eq(put(store, START, 1 + (size_t)random() % 200, i % 5 == 0), 0);
+			ck_assert_int_eq(put(store, START, 1 + (size_t)random() % 200, i % 5 == 0),
+					 0);
 		ck_assert_int_eq(weir_store_state(store, &state), 0);
 		flows[p] = state.stored.flows;
-		ck_assert_int_eq(weir_store_plan(store, 0, UINT64_MAX, &blocks[p], &count[p], NULL), 0);
+		ck_assert_int_eq(weir_store_plan(store, 0, UINT64_MAX, &blocks[p], &count[p], NULL),
+				 0);
 		merge_all(store, START);
 	}
 	ck_assert_uint_gt(weir_replaced_bytes(store->replaced), 0);
@@ -521,7 +524,8 @@ START_TEST(test_concurrent)
 	for (unsigned i = 0; i < READERS; i++)
 		ck_assert_int_eq(pthread_create(&threads[i], NULL, read_on, &busy), 0);
 	while (puts < 300 || atomic_load(&busy.rounds) < 3 * READERS) {
-		ck_assert_int_eq(put(busy.store, START, 1 + (size_t)random() % 150, puts % 3 == 0), 0);
+		ck_assert_int_eq(put(busy.store, START, 1 + (size_t)random() % 150, puts % 3 == 0),
+				 0);
 		puts++;
 		ck_assert_int_ge(weir_store_merge(busy.store, START), 0);
 	}

@@ -14,6 +14,7 @@
 
 #include "daemon/common/clock.h"
 #include "daemon/query/query.h"
+#include "tests/unit/naive.h"
 #include "tests/unit/random_query.h"
 
 enum {
@@ -88,7 +89,7 @@ static int see_flow(void *arg, const struct weir_flow *flow)
 
 	seen->falls += seen->count && flow->end_ns > seen->last_end_ns;
 	seen->last_end_ns = flow->end_ns;
-	weir_flow_count(&seen->totals, flow);
+	naive_count(&seen->totals, flow);
 	return see(seen);
 }
 
@@ -139,7 +140,7 @@ START_TEST(as_found)
 	struct seen seen = {0};
 
 	for (unsigned i = 0; i < FLOWS; i++)
-		weir_flow_count(&all, &flows[i]);
+		naive_count(&all, &flows[i]);
 	ck_assert_int_eq(ask(AS_FOUND, &q, &seen, &result), 0);
 	ck_assert(weir_totals_equal(&seen.totals, &all));
 	ck_assert(weir_totals_equal(&result.matched, &all));
@@ -278,6 +279,7 @@ END_TEST
 /* A query that holds what the governor gave it until it is let go. */
 struct holder {
 	struct weir_query query;
+	const struct weir_list *list;
 	struct weir_query_result result;
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
@@ -302,7 +304,7 @@ static void *hold(void *arg)
 {
 	struct holder *holder = arg;
 
-	holder->ret = weir_query_list(store, &holder->query, NULL, hold_on, holder,
+	holder->ret = weir_query_list(store, &holder->query, holder->list, hold_on, holder,
 				      &holder->result);
 	return NULL;
 }
@@ -312,6 +314,25 @@ static void *cancel_soon(void *arg)
 	usleep(100000);
 	atomic_store((atomic_bool *)arg, true);
 	return NULL;
+}
+
+static void start_holder(struct holder *holder, pthread_t *thread)
+{
+	ck_assert_int_eq(pthread_create(thread, NULL, hold, holder), 0);
+	pthread_mutex_lock(&holder->lock);
+	while (!holder->there)
+		pthread_cond_wait(&holder->changed, &holder->lock);
+	pthread_mutex_unlock(&holder->lock);
+}
+
+static void stop_holder(struct holder *holder, pthread_t thread)
+{
+	pthread_mutex_lock(&holder->lock);
+	holder->go = true;
+	pthread_cond_broadcast(&holder->changed);
+	pthread_mutex_unlock(&holder->lock);
+	pthread_join(thread, NULL);
+	ck_assert_int_eq(holder->ret, 0);
 }
 
 START_TEST(governor)
@@ -325,29 +346,48 @@ START_TEST(governor)
 	atomic_bool cancel = false;
 	pthread_t thread, other;
 
-	ck_assert_int_eq(weir_governor_new(2, 0, &q.governor), 0);
+	ck_assert_int_eq(weir_governor_new(2, 96 << 20, &q.governor), 0);
 	holder.query.governor = q.governor;
-	ck_assert_int_eq(pthread_create(&thread, NULL, hold, &holder), 0);
-	pthread_mutex_lock(&holder.lock);
-	while (!holder.there)
-		pthread_cond_wait(&holder.changed, &holder.lock);
-	pthread_mutex_unlock(&holder.lock);
-	/* Both threads are taken: the next query waits, until it is cancelled. */
+	holder.query.memory_bytes = q.memory_bytes = 64 << 20;
+	start_holder(&holder, &thread);
+	/* The memory is taken, and nothing may be spilled: the next query waits, until it is cancelled. */
 	q.cancel = &cancel;
 	ck_assert_int_eq(pthread_create(&other, NULL, cancel_soon, &cancel), 0);
 	ck_assert_int_eq(ask(GROUPS, &q, &seen, &result), -ECANCELED);
 	ck_assert_uint_eq(result.blocks_read, 0);
 	pthread_join(other, NULL);
-	pthread_mutex_lock(&holder.lock);
-	holder.go = true;
-	pthread_cond_broadcast(&holder.changed);
-	pthread_mutex_unlock(&holder.lock);
-	pthread_join(thread, NULL);
-	ck_assert_int_eq(holder.ret, 0);
+	stop_holder(&holder, thread);
 	ck_assert_uint_eq(holder.result.threads, 2);
 	q.cancel = NULL;
 	ck_assert_int_eq(ask(GROUPS, &q, &seen, &result), 0);
 	ck_assert_uint_eq(result.threads, 2);
+	weir_governor_free(q.governor);
+}
+END_TEST
+
+/* Who asked and does not read on (a pager) holds up nobody: neither with threads nor with memory. */
+START_TEST(paused_readers)
+{
+	static const struct weir_list by_block = {.order = WEIR_LIST_AS_FOUND};
+	struct holder holder[6];
+	struct weir_query_result result;
+	struct weir_query q = {.threads = 8, .memory_bytes = 64 << 20, .spill_dir = "/tmp"};
+	struct seen alone = {0}, beside = {0};
+	pthread_t thread[6];
+
+	ck_assert_int_eq(weir_governor_new(2, 96 << 20, &q.governor), 0);
+	ck_assert_int_eq(ask(GROUPS, &q, &alone, &result), 0);
+	for (unsigned i = 0; i < 6; i++) {
+		holder[i] = (struct holder){.lock = PTHREAD_MUTEX_INITIALIZER,
+					    .changed = PTHREAD_COND_INITIALIZER,
+					    .query = q,
+					    .list = i % 2 ? &by_block : NULL};
+		start_holder(&holder[i], &thread[i]);
+	}
+	ck_assert_int_eq(ask(GROUPS, &q, &beside, &result), 0);
+	ck_assert_uint_eq(beside.count, alone.count);
+	for (unsigned i = 0; i < 6; i++)
+		stop_holder(&holder[i], thread[i]);
 	weir_governor_free(q.governor);
 }
 END_TEST
@@ -385,6 +425,7 @@ int main(void)
 	tcase_add_test(tcase, figures);
 	tcase_add_test(tcase, progress);
 	tcase_add_test(tcase, governor);
+	tcase_add_test(tcase, paused_readers);
 	tcase_add_test(tcase, refuses);
 	suite_add_tcase(suite, tcase);
 	srunner_run_all(runner, CK_NORMAL);

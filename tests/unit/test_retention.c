@@ -331,28 +331,41 @@ static void *read_on(void *arg)
 	return NULL;
 }
 
+/* As the keeper of a node: another thread than the one that writes. */
+static void *remove_on(void *arg)
+{
+	struct readers *readers = arg;
+
+	while (!atomic_load(&readers->stop))
+		retain(readers->store, 0, 2 << 20, START);
+	return NULL;
+}
+
 /* Days begin, are cut and go while threads read everything there is, again and again. */
 START_TEST(test_readers_all_the_time)
 {
 	struct readers readers = {.store = open_store(false)};
-	pthread_t thread[3];
+	pthread_t thread[4];
 
 	set_quota(readers.store, 0, 16 << 20);
 	ck_assert_int_eq(put(readers.store, START, true), 0);
 	for (unsigned i = 0; i < 3; i++)
 		ck_assert_int_eq(pthread_create(&thread[i], NULL, read_on, &readers), 0);
+	ck_assert_int_eq(pthread_create(&thread[3], NULL, remove_on, &readers), 0);
 	for (unsigned i = 0; i < 500; i++) {
 		ck_assert_int_eq(put(readers.store, START + i * HOUR, true), 0);
-		retain(readers.store, 0, 2 << 20, START);
 		if (i % 16 == 0) {
 			struct weir_store *store = readers.store;
+			struct weir_partition *newest;
 
-			ck_assert_int_eq(weir_partition_reopen(
-				store, store->partitions[store->partition_count - 1]), 0);
+			pthread_mutex_lock(&store->lock);
+			newest = store->partitions[store->partition_count - 1];
+			pthread_mutex_unlock(&store->lock);
+			ck_assert_int_eq(weir_partition_reopen(store, newest), 0);
 		}
 	}
 	atomic_store(&readers.stop, true);
-	for (unsigned i = 0; i < 3; i++)
+	for (unsigned i = 0; i < 4; i++)
 		pthread_join(thread[i], NULL);
 	ck_assert_uint_gt(atomic_load(&readers.read), 100);
 	ck_assert_uint_gt(atomic_load(&readers.stale), 0);

@@ -610,6 +610,49 @@ START_TEST(test_newer_format)
 }
 END_TEST
 
+/* A later version appends members to the values of the state: they are passed over, and so they are where
+ * they are missing. */
+START_TEST(test_other_members)
+{
+	static const size_t ends[] = {8, 0, SIZE_MAX - 7}; /* more, the same, fewer */
+	static const char *const keys[] = {"position", "stored", "summed"};
+	struct weir_store_position position;
+	struct weir_partition *partition;
+	struct weir_lmdb_value value;
+	struct weir_lmdb_txn txn;
+	struct weir_store *store = open_store(false);
+
+	ck_assert_int_eq(put(store, START, 0, 10), 0);
+	for (unsigned i = 0; i < 3; i++) {
+		uint8_t text[1024] = {0};
+		uint64_t sum = 0, packed;
+
+		ck_assert_int_eq(weir_partition_hold_newest(store, &partition), 0);
+		ck_assert_int_eq(weir_lmdb_begin(partition->lmdb, true, &txn), 0);
+		for (unsigned k = 0; k < 3; k++) {
+			size_t bytes;
+
+			ck_assert_int_eq(weir_lmdb_get(&txn, WEIR_DB_META, keys[k], &value), 0);
+			/* What the writer of today put last is zero here. */
+			bytes = value.bytes + (k == 0 ? ends[i] : 0);
+			memset(text, i == 0 ? 0xab : 0, sizeof(text));
+			memcpy(text, value.data, value.bytes < bytes ? value.bytes : bytes);
+			sum = weir_meta_sum_value(sum, text, bytes);
+			weir_lmdb_put(&txn, WEIR_DB_META, keys[k], text, bytes);
+		}
+		weir_meta_encode(&sum, sizeof(sum), &packed);
+		weir_lmdb_put(&txn, WEIR_DB_META, "sum", &packed, sizeof(packed));
+		ck_assert_int_eq(weir_lmdb_commit(&txn), 0);
+		weir_partition_release(store, partition);
+		ck_assert_int_eq(weir_store_position(store, &position), 0);
+		ck_assert_uint_eq(position.seq, 1 + i);
+		ck_assert_uint_eq(position.received.flows, 10 * (i + 1));
+		ck_assert_int_eq(put(store, START, 10 * (i + 1), 10), 0);
+	}
+	weir_store_close(store);
+}
+END_TEST
+
 START_TEST(test_foreign_folder)
 {
 	struct weir_store_options options = {.read_only = true};
@@ -712,6 +755,7 @@ int main(void)
 	tcase_add_test(tests, test_kill);
 	tcase_add_test(tests, test_damaged_block);
 	tcase_add_test(tests, test_newer_format);
+	tcase_add_test(tests, test_other_members);
 	tcase_add_test(tests, test_foreign_folder);
 	tcase_add_test(tests, test_disk_full);
 	suite_add_tcase(suite, tests);
