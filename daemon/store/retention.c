@@ -222,6 +222,8 @@ static int retain(struct weir_store *store, const struct weir_store_quota *quota
 			retained->waiting = true;
 			return 0;
 		}
+		if (!ret)
+			piece.newest_ns = weir_ages_end(store, id, piece.newest_ns, now_ns);
 		if (ret || !is_due(quota, &piece, bytes, now_ns))
 			return ret;
 		if (!is_released(quota, &piece, &state)) {
