@@ -214,9 +214,9 @@ static int make(struct weir_store *store, const char *name, uint64_t now_ns)
 	return ret;
 }
 
-/* Whether retention wants the newest one ended here: it is large or old enough, and not empty. @later: it is
- * of a day to come, whose end would not be seen: so is what was begun when the clock was ahead. */
-static bool wants_cut(struct weir_store *store, const struct weir_partition *newest, bool later,
+/* Whether retention wants the newest one ended here: it is large or old enough, and not empty. Or
+ * it was begun when the clock was days ahead. */
+static bool wants_cut(struct weir_store *store, const struct weir_partition *newest,
 		      uint64_t now_ns)
 {
 	uint64_t cut_bytes = atomic_load(&store->cut_bytes), cut_ns = atomic_load(&store->cut_ns);
@@ -224,18 +224,17 @@ static bool wants_cut(struct weir_store *store, const struct weir_partition *new
 	struct weir_store_state state;
 	struct weir_meta_base base;
 	struct weir_lmdb_txn txn;
-	bool wanted = false;
+	bool old, wanted = false;
 
-	if (!cut_ns && later)
-		cut_ns = day_ns;
 	if (!large && !cut_ns)
 		return false;
 	if (!weir_lmdb_begin(newest->lmdb, false, &txn) && !weir_meta_get_state(&txn, &state)) {
 		/* One of format 1 does not say when it began: at its day. */
 		if (weir_meta_get(&txn, WEIR_DB_META, "base", &base, sizeof(base)))
 			base = (struct weir_meta_base){0};
-		large |= base.begun_ns > now_ns && base.begun_ns - now_ns > day_ns;
-		wanted = (large || (now_ns > base.begun_ns && now_ns - base.begun_ns >= cut_ns)) &&
+		old = now_ns > base.begun_ns ? now_ns - base.begun_ns >= cut_ns :
+					       base.begun_ns - now_ns > day_ns;
+		wanted = (large || (cut_ns && old)) &&
 			 (state.last_block > base.last_block || state.summed.seq > base.segment);
 	}
 	weir_lmdb_abort(&txn);
@@ -268,8 +267,7 @@ int weir_partition_current(struct weir_store *store, uint64_t now_ns,
 		return ret;
 	if (!newest || strncmp(name, newest->name, DAY_BYTES) > 0)
 		ret = make(store, name, now_ns);
-	else if (wants_cut(store, newest, strncmp(name, newest->name, DAY_BYTES) < 0, now_ns) &&
-		 cut_name(newest->name, name))
+	else if (wants_cut(store, newest, now_ns) && cut_name(newest->name, name))
 		/* Not now? It can as well become larger. */
 		make(store, name, now_ns);
 	if (ret)
