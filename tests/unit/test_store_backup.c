@@ -2,6 +2,7 @@
 /* test_store_backup.c - copies of a store in use, what becomes of them, and reading them beside it. */
 #include <lmdb.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 
 #include "daemon/store/backup.h"
@@ -320,6 +321,41 @@ START_TEST(test_mount)
 }
 END_TEST
 
+/* More days in a backup than descriptors allow to have open. */
+START_TEST(test_mount_many)
+{
+	enum { DAYS = 60 };
+	struct rlimit few = {72, 72};
+	struct weir_store *store = folder_open(dir, false);
+	struct weir_backup_result result;
+	struct folder_seen all;
+
+	fill(store, DAYS, 1, 0);
+	all = see(store);
+	weir_store_close(store);
+	backup();
+	folder_remove(dir);
+	store = folder_open(dir, false);
+	ck_assert_int_eq(folder_put(store, START, 0, 10), 0);
+	weir_store_close(store);
+	ck_assert_int_eq(weir_restore_mount(dir, to, "other", &quiet, &result), 0);
+	ck_assert_uint_eq(result.parts, DAYS);
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &few), 0);
+	store = folder_open(dir, false);
+	for (unsigned i = 0; i < 2; i++) {
+		int fd;
+
+		ck_assert_uint_eq(see(store).flows, all.flows + 10);
+		/* Some are left for others. */
+		fd = dup(0);
+		ck_assert_int_ge(fd, 0);
+		ck_assert_int_lt(fd, 60);
+		close(fd);
+	}
+	weir_store_close(store);
+}
+END_TEST
+
 /* As format 1 had it: a partition does not say where it began. */
 static void forget_base(const char *name)
 {
@@ -413,6 +449,7 @@ int main(void)
 	tcase_add_test(tests, test_damaged_store);
 	tcase_add_test(tests, test_live);
 	tcase_add_test(tests, test_mount);
+	tcase_add_test(tests, test_mount_many);
 	tcase_add_test(tests, test_mount_format_1);
 	tcase_add_test(tests, test_mount_other);
 	suite_add_tcase(suite, tests);
