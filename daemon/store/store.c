@@ -105,6 +105,8 @@ static int open_for_writing(struct weir_store *store)
 	ret = lock(store);
 	if (!ret)
 		weir_folder_clean(store->dir);
+	if (!ret)
+		weir_replaced_share(store->replaced);
 	return ret;
 }
 
@@ -124,7 +126,7 @@ int weir_store_open(const char *dir, const struct weir_store_options *options,
 	pthread_mutex_init(&new->changes, NULL);
 	pthread_cond_init(&new->released, NULL);
 	new->dir = strdup(dir);
-	ret = new->dir ? weir_replaced_new(&new->replaced) : -ENOMEM;
+	ret = new->dir ? weir_replaced_new(dir, options->read_only, &new->replaced) : -ENOMEM;
 	if (!ret && !options->read_only)
 		ret = weir_store_merge_new(&new->merge);
 	if (!ret && !options->read_only)

@@ -278,6 +278,36 @@ START_TEST(test_while_written)
 }
 END_TEST
 
+/* While the second day is looked at, retention takes the first, which was looked at before. */
+static bool remove_first(void *arg, uint64_t seq, const void *body, size_t body_bytes,
+			 const uint8_t *hash, char *why, size_t why_bytes)
+{
+	if (seq == 5)
+		ck_assert_int_eq(weir_folder_remove(dir, "20241004"), 0);
+	return true;
+}
+
+START_TEST(test_removed_meanwhile)
+{
+	struct weir_check_options options = {.fault = take_fault, .segment = remove_first};
+	struct found found = {0};
+	struct weir_check *check;
+
+	options.arg = &found;
+	make_store(3);
+	ck_assert_int_eq(weir_check_store(dir, &options, &check), 0);
+	ck_assert_msg(!found.faults, "%s", found.first);
+	ck_assert(check->balance_known);
+	ck_assert(check->balanced);
+	weir_check_free(check);
+	/* Now it is gone from the beginning. */
+	check = run_check(&found);
+	ck_assert_msg(!found.faults, "%s", found.first);
+	ck_assert(check->balanced);
+	weir_check_free(check);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("store_check");
@@ -294,6 +324,7 @@ int main(void)
 	tcase_add_test(tests, test_open_any_byte);
 	tcase_add_test(tests, test_open_assertion);
 	tcase_add_test(tests, test_while_written);
+	tcase_add_test(tests, test_removed_meanwhile);
 	suite_add_tcase(suite, tests);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_NORMAL);
