@@ -252,7 +252,10 @@ int weir_store_retain(struct weir_store *store, const struct weir_store_quota *q
 	if (!quota->keep_ns && !quota->keep_bytes)
 		return 0;
 	pthread_mutex_lock(&store->changes);
-	ret = retain(store, quota, now_ns, retained);
+	/* One at a time: a folder that could not be removed is the only one that is named. */
+	ret = weir_retention_finish(store);
+	if (!ret)
+		ret = retain(store, quota, now_ns, retained);
 	pthread_mutex_unlock(&store->changes);
 	return ret;
 }
