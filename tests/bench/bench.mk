@@ -2,6 +2,14 @@
 # What benchmarks are made of: optimised, as what they measure. Unit tests have the
 # same flows from san/libbench.a.
 
+# Packages only: kernels are not for these.
+bench-setup:
+	LAB_KERNELS=" " tests/setup build bench
+
+bench: bench-store bench-query bench-block
+
+.PHONY: bench bench-setup
+
 $(BUILD)/lib/libbench.a: $(BUILD)/obj/tests/bench/flowgen.o
 	@mkdir -p $(@D)
 	@rm -f $@
@@ -21,7 +29,7 @@ $(BUILD)/bench/block: $(BUILD)/obj/tests/bench/block.o $(BUILD)/lib/libbench.a $
 	@mkdir -p $(@D)
 	$(CC) $(WEIR_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(WEIR_LIBS)
 
-bench-block: $(BUILD)/bench/block
+bench-block: bench-setup $(BUILD)/bench/block
 	$(BUILD)/bench/block
 
 .PHONY: bench-block
@@ -32,8 +40,7 @@ $(BUILD)/bench/query: $(BUILD)/obj/tests/bench/query.o $(BUILD)/lib/libweir.a
 
 # make bench-query RECORDS="10000000 100000000" REPEAT=5: these are the defaults. 100 M flows
 # take 21 GB in the cache; NFCAPD=lz4 leaves out nfdump's uncompressed form, 15 GB of it.
-bench-query: $(BUILD)/bench/flows $(BUILD)/bench/query
-	tests/setup bench
+bench-query: bench-setup $(BUILD)/bench/flows $(BUILD)/bench/query
 	tests/bench/bench-query
 
 .PHONY: bench-query

@@ -13,8 +13,7 @@ $(BENCH)/store: $(STORE_BENCH) $(BUILD)/lib/libbench.a $(BUILD)/lib/libnode.a $(
 	@mkdir -p $(@D)
 	$(CC) $(WEIR_CFLAGS) -o $@ $^ $(WEIR_LIBS)
 
-bench-store: $(BENCH)/store
-	tests/setup bench
+bench-store: bench-setup $(BENCH)/store
 	tests/bench/bench-store
 
 .PHONY: bench-store
