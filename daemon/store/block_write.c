@@ -17,7 +17,10 @@
 #include "daemon/store/choose.h"
 
 enum {
-	STRIDE = 192, /* rows cut at a time, while the next ones come into the cache */
+	COLUMNS = WEIR_COLUMN_END - WEIR_COLUMN_DST_ADDR - 1, /* that are cut */
+	/* Rows fetched between two columns: more at a time would wait for each other. */
+	FETCH = 6,
+	STRIDE = FETCH * COLUMNS, /* rows cut at a time, while the next ones come into the cache */
 	/* A filter is not worth its bytes in a block that has fewer records. */
 	FILTER_RECORDS_MIN = 4096,
 };
@@ -183,11 +186,14 @@ static void cut(struct weir_block_writer *writer, const struct weir_flow *flows)
 	fetch(writer, flows, 0, count, rows[now]);
 	for (uint32_t first = 0; first < all; now = !now) {
 		uint32_t next = first + count, left = all - next < STRIDE ? all - next : STRIDE;
+		uint32_t fetched = 0;
 
-		fetch(writer, flows, next, left, rows[!now]);
 		for (unsigned id = WEIR_COLUMN_DST_ADDR + 1; id < WEIR_COLUMN_END; id++) {
 			const struct weir_column *column = &weir_column_table[id - 1];
+			uint32_t some = left - fetched < FETCH ? left - fetched : FETCH;
 
+			fetch(writer, flows, next + fetched, some, rows[!now] + fetched);
+			fetched += some;
 			cut_column(column, rows[now], count,
 				   writer->rows.values[id] + (size_t)first * column->width);
 		}
