@@ -121,8 +121,9 @@ static void sort(struct weir_block_writer *writer, const struct weir_flow *flows
 {
 	static const enum weir_column_id ids[] = {WEIR_COLUMN_SRC_ADDR, WEIR_COLUMN_DST_ADDR};
 	struct weir_address_maker *addresses = writer->addresses;
+	uint32_t count = writer->rows.count;
 
-	weir_address_make(addresses, flows, writer->rows.count);
+	weir_address_make(addresses, flows, count);
 	sort_by(writer, weir_address_codes(addresses, WEIR_ADDRESS_DST),
 		weir_address_entries(addresses, WEIR_ADDRESS_DST), NULL, writer->half_order);
 	sort_by(writer, weir_address_codes(addresses, WEIR_ADDRESS_SRC),
@@ -130,9 +131,10 @@ static void sort(struct weir_block_writer *writer, const struct weir_flow *flows
 		writer->order);
 	for (unsigned side = 0; side < WEIR_ADDRESS_SIDES; side++) {
 		const uint16_t *codes = weir_address_codes(addresses, side);
+		uint16_t *ordered = writer->codes[side];
 
-		for (uint32_t i = 0; i < writer->rows.count; i++)
-			writer->codes[side][i] = codes[writer->order[i]];
+		for (uint32_t i = 0; i < count; i++)
+			ordered[i] = codes[writer->order[i]];
 		writer->rows.codes[ids[side]] = writer->codes[side];
 		writer->rows.entries[ids[side]] = weir_address_entries(addresses, side);
 	}
@@ -258,9 +260,10 @@ static void write_column(struct weir_block_writer *writer, enum weir_column_id i
 static void put_filter(struct weir_block_writer *writer, enum weir_column_id id, uint8_t *filter)
 {
 	const uint16_t *ports = (const uint16_t *)writer->rows.values[id];
+	uint32_t count = writer->rows.count;
 
 	memset(filter, 0, BLOCK_FILTER_BYTES);
-	for (uint32_t i = 0; i < writer->rows.count; i++) {
+	for (uint32_t i = 0; i < count; i++) {
 		uint16_t port = ports[i];
 
 		if (port < 1024)
