@@ -51,7 +51,7 @@ $(BUILD)/san/%.o: %.c | $(GEN)
 # Inner loops over columns, which are worth vectorising; -O2 of gcc 12 hardly does.
 COLUMN_OBJECTS := $(patsubst %,$(BUILD)/obj/daemon/store/%.o,address address_read block_write \
 		    codec codec_address codec_dictionary decode pack unpack vector)
-$(COLUMN_OBJECTS): WEIR_CFLAGS += -O3
+$(COLUMN_OBJECTS): WEIR_CFLAGS += -O3 -funroll-loops
 
 $(BUILD)/lib/libweir.a: $(LIB_OBJECTS)
 	@mkdir -p $(@D)

@@ -21,6 +21,7 @@ enum {
 	SLOTS_MIN = 16384,
 	SLOTS_MAX = 2 * DISTINCT_MAX,
 	BITMAP_WORDS = DISTINCT_MAX / 64,
+	FILL_PART = 4, /* slots for an address while there is room: fewer would often miss at first */
 	BATCH = 32, /* flows whose slots are fetched before they are looked at */
 };
 
@@ -102,7 +103,7 @@ static uint32_t number_of(struct weir_address_maker *maker, weir_address address
 	maker->list[maker->distinct] = address;
 	maker->seen[maker->distinct] = 0;
 	maker->slots[slot] = ++maker->distinct;
-	if (2 * maker->distinct > maker->slot_count && maker->slot_count < SLOTS_MAX)
+	if (FILL_PART * maker->distinct > maker->slot_count && maker->slot_count < SLOTS_MAX)
 		grow(maker);
 	return maker->distinct - 1;
 }
@@ -114,11 +115,20 @@ static void number_batch(struct weir_address_maker *maker, const struct weir_flo
 	uint32_t hashes[WEIR_ADDRESS_SIDES][BATCH], mask = maker->slot_count - 1;
 
 	for (uint32_t i = 0; i < count; i++) {
+		__builtin_prefetch(&flows[first + i + BATCH]); /* past the last one, nothing happens */
 		addresses[WEIR_ADDRESS_SRC][i] = weir_address_load(flows[first + i].src_addr);
 		addresses[WEIR_ADDRESS_DST][i] = weir_address_load(flows[first + i].dst_addr);
 		for (unsigned side = 0; side < WEIR_ADDRESS_SIDES; side++) {
 			hashes[side][i] = hash_of(maker, addresses[side][i]);
 			__builtin_prefetch(&maker->slots[hashes[side][i] & mask]);
+		}
+	}
+	/* What the first slot says is right, mostly. */
+	for (unsigned side = 0; side < WEIR_ADDRESS_SIDES; side++) {
+		for (uint32_t i = 0; i < count; i++) {
+			uint32_t slot = maker->slots[hashes[side][i] & mask];
+
+			__builtin_prefetch(&maker->list[slot - (slot > 0)]);
 		}
 	}
 	for (uint32_t i = 0; i < count; i++) {
@@ -247,6 +257,8 @@ void weir_address_make(struct weir_address_maker *maker, const struct weir_flow 
 		       uint32_t count)
 {
 	maker->slot_count = SLOTS_MIN;
+	while (maker->slot_count < count) /* rather than grow half way */
+		maker->slot_count *= 2;
 	memset(maker->slots, 0, maker->slot_count * sizeof(*maker->slots));
 	maker->count = count;
 	maker->distinct = 0;

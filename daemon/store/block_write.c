@@ -17,7 +17,10 @@
 #include "daemon/store/choose.h"
 
 enum {
-	STRIDE = 192, /* rows cut at a time, while the next ones come into the cache */
+	COLUMNS = WEIR_COLUMN_END - WEIR_COLUMN_DST_ADDR - 1, /* that are cut */
+	/* Rows fetched between two columns: more at a time would wait for each other. */
+	FETCH = 6,
+	STRIDE = FETCH * COLUMNS, /* rows cut at a time, while the next ones come into the cache */
 	/* A filter is not worth its bytes in a block that has fewer records. */
 	FILTER_RECORDS_MIN = 4096,
 };
@@ -118,8 +121,9 @@ static void sort(struct weir_block_writer *writer, const struct weir_flow *flows
 {
 	static const enum weir_column_id ids[] = {WEIR_COLUMN_SRC_ADDR, WEIR_COLUMN_DST_ADDR};
 	struct weir_address_maker *addresses = writer->addresses;
+	uint32_t count = writer->rows.count;
 
-	weir_address_make(addresses, flows, writer->rows.count);
+	weir_address_make(addresses, flows, count);
 	sort_by(writer, weir_address_codes(addresses, WEIR_ADDRESS_DST),
 		weir_address_entries(addresses, WEIR_ADDRESS_DST), NULL, writer->half_order);
 	sort_by(writer, weir_address_codes(addresses, WEIR_ADDRESS_SRC),
@@ -127,9 +131,10 @@ static void sort(struct weir_block_writer *writer, const struct weir_flow *flows
 		writer->order);
 	for (unsigned side = 0; side < WEIR_ADDRESS_SIDES; side++) {
 		const uint16_t *codes = weir_address_codes(addresses, side);
+		uint16_t *ordered = writer->codes[side];
 
-		for (uint32_t i = 0; i < writer->rows.count; i++)
-			writer->codes[side][i] = codes[writer->order[i]];
+		for (uint32_t i = 0; i < count; i++)
+			ordered[i] = codes[writer->order[i]];
 		writer->rows.codes[ids[side]] = writer->codes[side];
 		writer->rows.entries[ids[side]] = weir_address_entries(addresses, side);
 	}
@@ -183,11 +188,14 @@ static void cut(struct weir_block_writer *writer, const struct weir_flow *flows)
 	fetch(writer, flows, 0, count, rows[now]);
 	for (uint32_t first = 0; first < all; now = !now) {
 		uint32_t next = first + count, left = all - next < STRIDE ? all - next : STRIDE;
+		uint32_t fetched = 0;
 
-		fetch(writer, flows, next, left, rows[!now]);
 		for (unsigned id = WEIR_COLUMN_DST_ADDR + 1; id < WEIR_COLUMN_END; id++) {
 			const struct weir_column *column = &weir_column_table[id - 1];
+			uint32_t some = left - fetched < FETCH ? left - fetched : FETCH;
 
+			fetch(writer, flows, next + fetched, some, rows[!now] + fetched);
+			fetched += some;
 			cut_column(column, rows[now], count,
 				   writer->rows.values[id] + (size_t)first * column->width);
 		}
@@ -252,9 +260,10 @@ static void write_column(struct weir_block_writer *writer, enum weir_column_id i
 static void put_filter(struct weir_block_writer *writer, enum weir_column_id id, uint8_t *filter)
 {
 	const uint16_t *ports = (const uint16_t *)writer->rows.values[id];
+	uint32_t count = writer->rows.count;
 
 	memset(filter, 0, BLOCK_FILTER_BYTES);
-	for (uint32_t i = 0; i < writer->rows.count; i++) {
+	for (uint32_t i = 0; i < count; i++) {
 		uint16_t port = ports[i];
 
 		if (port < 1024)

@@ -9,14 +9,16 @@
 static void vote(struct weir_coder *coder, const uint16_t *codes, uint32_t entries)
 {
 	const uint64_t *numbers = weir_coder_numbers(coder);
+	uint64_t *chosen = coder->rest;
+	uint32_t *votes = coder->votes, count = coder->count;
 
-	memset(coder->votes, 0, entries * sizeof(*coder->votes));
-	for (uint32_t i = 0; i < coder->count; i++) {
+	memset(votes, 0, entries * sizeof(*votes));
+	for (uint32_t i = 0; i < count; i++) {
 		uint16_t code = codes[i];
 
-		if (!coder->votes[code])
-			coder->rest[code] = numbers[i];
-		coder->votes[code] += coder->rest[code] == numbers[i] ? 1U : -1U;
+		if (!votes[code])
+			chosen[code] = numbers[i];
+		votes[code] += chosen[code] == numbers[i] ? 1U : -1U;
 	}
 }
 
@@ -26,16 +28,17 @@ bool weir_coder_write_map(struct weir_coder *coder, enum weir_column_id base, st
 {
 	const uint16_t *codes = coder->rows->codes[base];
 	uint32_t entries = coder->rows->entries[base], exceptions = 0, next = 0;
+	uint32_t count = coder->count, most = count / 8;
 	const uint64_t *numbers = weir_coder_numbers(coder);
 	uint64_t *distances = coder->base, *values = coder->base + ROWS / 2;
 
-	if (entries > coder->count - coder->count / 8)
+	if (entries > count - most)
 		return false;
 	vote(coder, codes, entries);
-	for (uint32_t i = 0; i < coder->count; i++) {
+	for (uint32_t i = 0; i < count; i++) {
 		if (numbers[i] == coder->rest[codes[i]])
 			continue;
-		if (exceptions == coder->count / 8)
+		if (exceptions == most)
 			return false;
 		distances[exceptions] = i - next;
 		values[exceptions++] = numbers[i];
@@ -52,13 +55,13 @@ bool weir_coder_write_map(struct weir_coder *coder, enum weir_column_id base, st
 bool weir_coder_write_runs(struct weir_coder *coder, struct weir_bytes *to)
 {
 	const uint16_t *codes = coder->rows->codes[coder->column->id];
-	uint32_t entries = coder->rows->entries[coder->column->id];
+	uint32_t entries = coder->rows->entries[coder->column->id], count = coder->count;
 
-	for (uint32_t i = 1; i < coder->count; i++)
+	for (uint32_t i = 1; i < count; i++)
 		if (codes[i] < codes[i - 1])
 			return false;
 	memset(coder->work, 0, entries * sizeof(*coder->work));
-	for (uint32_t i = 0; i < coder->count; i++)
+	for (uint32_t i = 0; i < count; i++)
 		coder->work[codes[i]]++;
 	for (uint32_t i = 0; i < entries; i++)
 		coder->work[i]--;

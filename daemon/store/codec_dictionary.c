@@ -75,16 +75,21 @@ static unsigned index_wide(struct weir_coder *coder, uint64_t *list)
 	return cells.used;
 }
 
+/* In variables, as for the compiler a store may change anything that a pointer leads to. */
 #define FOR_EACH_VALUE(statement)                                                                  \
 	do {                                                                                       \
+		const uint8_t *bytes = coder->values;                                              \
+		const uint16_t *pairs = (const uint16_t *)bytes;                                   \
+		uint32_t count = coder->count;                                                     \
+                                                                                                   \
 		if (coder->column->width == 1)                                                     \
-			for (uint32_t i = 0; i < coder->count; i++) {                              \
-				uint8_t value = coder->values[i];                                  \
+			for (uint32_t i = 0; i < count; i++) {                                     \
+				uint8_t value = bytes[i];                                          \
 				statement;                                                         \
 			}                                                                          \
 		else                                                                               \
-			for (uint32_t i = 0; i < coder->count; i++) {                              \
-				uint16_t value = ((const uint16_t *)coder->values)[i];             \
+			for (uint32_t i = 0; i < count; i++) {                                     \
+				uint16_t value = pairs[i];                                         \
 				statement;                                                         \
 			}                                                                          \
 	} while (0)
@@ -114,6 +119,8 @@ static unsigned index_narrow(struct weir_coder *coder, uint64_t *list)
 	memset(code_of + coder->min, 0, (coder->max - coder->min + 1) * sizeof(*code_of));
 	FOR_EACH_VALUE(code_of[value] = 1);
 	used = number_marked(coder, code_of + coder->min, list);
+	if (!used)
+		return 0;
 	FOR_EACH_VALUE(coder->work8[i] = (uint8_t)code_of[value]);
 	return used;
 }
@@ -123,14 +130,18 @@ static unsigned index_near(struct weir_coder *coder, uint64_t *list)
 {
 	const uint64_t *numbers = weir_coder_numbers(coder);
 	uint16_t *code_of = coder->code_of;
+	uint64_t min = coder->min;
+	uint32_t count = coder->count;
 	unsigned used;
 
-	memset(code_of, 0, (coder->max - coder->min + 1) * sizeof(*code_of));
-	for (uint32_t i = 0; i < coder->count; i++)
-		code_of[numbers[i] - coder->min] = 1;
+	memset(code_of, 0, (coder->max - min + 1) * sizeof(*code_of));
+	for (uint32_t i = 0; i < count; i++)
+		code_of[numbers[i] - min] = 1;
 	used = number_marked(coder, code_of, list);
-	for (uint32_t i = 0; i < coder->count; i++)
-		coder->work8[i] = (uint8_t)code_of[numbers[i] - coder->min];
+	if (!used)
+		return 0;
+	for (uint32_t i = 0; i < count; i++)
+		coder->work8[i] = (uint8_t)code_of[numbers[i] - min];
 	return used;
 }
 

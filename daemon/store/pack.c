@@ -16,6 +16,10 @@ enum {
 	 * and the higher levels that look for repetitions harder (2 to 12) make planes larger. 17
 	 * gains 2 % and takes twenty times as long. */
 	LEVEL = 1,
+	/* Short matches cost more than they save, and take the longest to find. Runs and what was seen
+	 * a moment ago do count: a table that stays in the first-level cache finds these. */
+	MATCH_BYTES_MIN = 7,
+	HASH_LOG2 = 8,
 };
 
 struct weir_packer {
@@ -84,6 +88,8 @@ int weir_packer_new(struct weir_packer **packer)
 	/* We know both sizes and have checksums of our own. */
 	if (!new->zstd ||
 	    ZSTD_isError(ZSTD_CCtx_setParameter(new->zstd, ZSTD_c_compressionLevel, LEVEL)) ||
+	    ZSTD_isError(ZSTD_CCtx_setParameter(new->zstd, ZSTD_c_minMatch, MATCH_BYTES_MIN)) ||
+	    ZSTD_isError(ZSTD_CCtx_setParameter(new->zstd, ZSTD_c_hashLog, HASH_LOG2)) ||
 	    ZSTD_isError(ZSTD_CCtx_setParameter(new->zstd, ZSTD_c_contentSizeFlag, 0))) {
 		weir_packer_free(new);
 		return -ENOMEM;
