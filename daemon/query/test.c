@@ -71,12 +71,30 @@ static void pick_version(struct weir_columns *c, uint8_t version, const struct w
 
 /* Codes of an address column that begin with one of the prefixes of a step. */
 struct found {
-	uint32_t codes, ranges;
-	uint32_t first, end; /* of the last range */
+	uint32_t ranges;
+	uint32_t first, end; /* of the last one */
 };
 
-/* Where in the dictionary the prefixes of one IP version lie; nothing is decoded if they do not. With more
- * than one range, ->lut has the codes. */
+/* Add codes to ->lut, which has them if there is more than one range. */
+static int add_range(struct weir_select *s, struct weir_columns *c, enum weir_column_id id,
+		     struct found *found, uint32_t first, uint32_t end)
+{
+	if (found->ranges == 1) {
+		int ret = weir_columns_load_codes(c, id);
+
+		if (ret)
+			return ret;
+		memset(s->lut, 0, weir_columns_get(c, id)->entries);
+		memset(s->lut + found->first, 1, found->end - found->first);
+	}
+	if (found->ranges++)
+		memset(s->lut + first, 1, end - first);
+	found->first = first;
+	found->end = end;
+	return 0;
+}
+
+/* Where in the dictionary the prefixes of one IP version lie. */
 static int find_prefixes(struct weir_select *s, struct weir_columns *c,
 			 const struct weir_step *step, enum weir_column_id id, uint8_t version,
 			 struct found *found)
@@ -92,23 +110,56 @@ static int find_prefixes(struct weir_select *s, struct weir_columns *c,
 		ret = weir_store_view_prefix(c->view, weir_columns_id(c, id), prefix->address,
 					     prefix->bits, &first, &end);
 		if (!ret && first < end)
-			ret = weir_columns_load_codes(c, id);
+			ret = add_range(s, c, id, found, first, end);
 		if (ret)
 			return ret;
-		if (first >= end)
-			continue;
-		if (!found->ranges++)
-			memset(s->lut, 0, weir_columns_get(c, id)->entries);
-		memset(s->lut + first, 1, end - first);
-		found->codes += end - first;
-		found->first = first;
-		found->end = end;
 	}
 	return 0;
 }
 
-/* One end's address, from a dictionary: where in it do the prefixes lie? A few prefixes
- * only; each costs a pass over the codes unless it is not there. -ENODATA: there is no dictionary. */
+/* Of @in, the records [@from, @to). */
+static void pick_rows(const struct weir_columns *c, uint32_t from, uint32_t to,
+		      const struct weir_bits *in, struct weir_bits *out)
+{
+	clear(c, out);
+	for (uint32_t w = from / 64; 64 * w < to; w++) {
+		uint64_t bits = UINT64_MAX;
+
+		if (64 * w < from)
+			bits &= UINT64_MAX << from % 64;
+		if (to - 64 * w < 64)
+			bits &= (1ULL << to % 64) - 1;
+		out->word[w] = in->word[w] & bits;
+	}
+}
+
+/* The records of @in with a code that was found. */
+static int pick_found(struct weir_select *s, struct weir_columns *c, enum weir_column_id id,
+		      const struct found *found, const struct weir_bits *in, struct weir_bits *out)
+{
+	const struct weir_codes *codes;
+	uint32_t from, to;
+	int ret = -ENODATA;
+
+	if (found->ranges == 1)
+		ret = weir_columns_run_rows(c, id, found->first, found->end, &from, &to);
+	if (!ret)
+		pick_rows(c, from, to, in, out);
+	if (ret != -ENODATA)
+		return ret;
+	ret = weir_columns_load_codes(c, id);
+	if (ret)
+		return ret;
+	codes = weir_columns_codes(c, id);
+	if (found->ranges == 1)
+		pick_codes(c, codes, found->first, found->end, in, out);
+	else
+		weir_kernel_lut(codes->codes, c->count, s->lut, in, out);
+	return 0;
+}
+
+/* One end's address, from a dictionary: where in it do the prefixes lie? If they do not, nothing
+ * is decoded. -ENODATA: there is no dictionary. */
 static int test_dictionary(struct weir_select *s, struct weir_columns *c,
 			   const struct weir_step *step, enum weir_column_id id,
 			   const struct weir_bits *in, struct weir_bits *out)
@@ -117,21 +168,18 @@ static int test_dictionary(struct weir_select *s, struct weir_columns *c,
 
 	clear(c, out);
 	for (uint8_t version = 4; version <= 6; version += 2) {
-		const struct weir_codes *codes;
 		struct found found;
 		int ret = find_prefixes(s, c, step, id, version, &found);
 
-		if (!ret && found.codes)
-			ret = weir_columns_load(c, WEIR_COLUMN_BIT(WEIR_COLUMN_IP_VERSION));
 		if (ret)
 			return ret;
-		if (!found.codes)
+		if (!found.ranges)
 			continue;
-		codes = weir_columns_codes(c, id);
-		if (found.ranges == 1)
-			pick_codes(c, codes, found.first, found.end, in, one);
-		else
-			weir_kernel_lut(codes->codes, c->count, s->lut, in, one);
+		ret = weir_columns_load(c, WEIR_COLUMN_BIT(WEIR_COLUMN_IP_VERSION));
+		if (!ret)
+			ret = pick_found(s, c, id, &found, in, one);
+		if (ret)
+			return ret;
 		pick_version(c, version, one, hit);
 		add_bits(c, out, hit);
 	}

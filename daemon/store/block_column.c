@@ -82,23 +82,31 @@ static int decode_constant(struct weir_block_reader *reader, const struct weir_c
 	return 0;
 }
 
-static int decode_coded(struct weir_block_reader *reader, const struct weir_column *column,
-			struct weir_vector *vector)
+static struct weir_decode start_decode(struct weir_block_reader *reader,
+				       const struct weir_column *column)
 {
 	const struct block_entry *entry = &reader->columns[column->id].entry;
-	struct weir_vector base;
-	struct weir_decode decode = {
+
+	return (struct weir_decode){
 		.unpacker = reader->unpacker,
 		.column = column,
 		.count = reader->header.count,
 		.codec = entry->codec,
 		.from = {.at = reader->data + entry->offset, .left = entry->bytes},
-		.base = &base,
 		.room = &reader->room[column->id]};
+}
+
+static int decode_coded(struct weir_block_reader *reader, const struct weir_column *column,
+			struct weir_vector *vector)
+{
+	const struct block_entry *entry = &reader->columns[column->id].entry;
+	struct weir_vector base;
+	struct weir_decode decode = start_decode(reader, column);
 	int ret = weir_block_check_section(reader, &reader->columns[column->id]);
 
 	if (!ret && column->id <= WEIR_COLUMN_DST_ADDR)
 		ret = open_dictionary(reader, column->id, vector);
+	decode.base = &base;
 	decode.entries = vector->entries;
 	if (!ret && (entry->codec == WEIR_CODEC_DELTA || entry->codec == WEIR_CODEC_MAP ||
 		     entry->codec == WEIR_CODEC_ASCENDING)) {
@@ -145,6 +153,26 @@ int weir_block_codes(struct weir_block_reader *reader, enum weir_column_id id,
 	}
 	*vector = *decoded;
 	return 0;
+}
+
+int weir_block_run_rows(struct weir_block_reader *reader, enum weir_column_id id, uint32_t first,
+			uint32_t end, uint32_t *from, uint32_t *to)
+{
+	const struct section *section = &reader->columns[id];
+	struct weir_decode decode;
+	struct weir_vector ignored;
+	int ret;
+
+	if (id > WEIR_COLUMN_DST_ADDR || !section->present || !section->entry.bytes)
+		return -ENODATA;
+	ret = weir_block_check_section(reader, &reader->columns[id]);
+	if (!ret)
+		ret = open_dictionary(reader, id, &ignored);
+	if (ret)
+		return ret;
+	decode = start_decode(reader, weir_column_find(id));
+	decode.entries = ignored.entries;
+	return weir_decode_run_rows(&decode, first, end, from, to);
 }
 
 int weir_block_column(struct weir_block_reader *reader, enum weir_column_id id,
