@@ -72,6 +72,7 @@ static void allow_spill(const struct weir_node *node, struct weir_query *query)
 	if (available <= reserve)
 		return;
 	query->spill_dir = node->spill;
+	query->spill_keep_bytes = reserve;
 	query->spill_bytes = available - reserve;
 	if (node->config.query_spill_bytes < query->spill_bytes)
 		query->spill_bytes = node->config.query_spill_bytes;

@@ -30,6 +30,7 @@ static struct {
 	struct weir_node *node;
 	pthread_t thread;
 	bool losing; /* reported: the spool drops what a master still lacks */
+	bool ahead; /* reported: the clock jumped */
 	int error; /* reported */
 	uint64_t waiting_since_ns; /* monotonic: records are due to go and cannot; 0: they are not */
 } keeper = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
@@ -111,7 +112,7 @@ static void note_waiting(bool waiting, bool for_master)
 }
 
 static int keep_records(const struct weir_node_keep *keep, uint64_t block, uint64_t rolled,
-			uint64_t acked)
+			uint64_t acked, uint64_t now_ns)
 {
 	struct weir_store_quota quota = {.keep_ns = keep->raw_ns,
 					 .keep_bytes = keep->raw_bytes,
@@ -121,13 +122,13 @@ static int keep_records(const struct weir_node_keep *keep, uint64_t block, uint6
 	int ret;
 
 	weir_store_set_quota(keeper.node->store, &quota);
-	ret = weir_store_retain(keeper.node->store, &quota, weir_clock_now_ns(), &retained);
+	ret = weir_store_retain(keeper.node->store, &quota, now_ns, &retained);
 	if (!ret)
 		note_waiting(retained.waiting, acked < rolled);
 	return ret;
 }
 
-static int keep_rollups(const struct weir_node_keep *keep)
+static int keep_rollups(const struct weir_node_keep *keep, uint64_t now_ns)
 {
 	int ret = 0;
 
@@ -136,9 +137,22 @@ static int keep_rollups(const struct weir_node_keep *keep)
 
 		ret = weir_rollup_retain(keeper.node->store, (enum weir_rollup_level)i,
 					 keep->rollup_ns[i], keep->rollup_bytes[i],
-					 weir_clock_now_ns(), &removed);
+					 now_ns, &removed);
 	}
 	return ret;
+}
+
+/* For ages. One line for each change. */
+static uint64_t age_clock(void)
+{
+	uint64_t now = weir_clock_now_ns(), age = weir_store_age_clock(keeper.node->store, now);
+	bool ahead = age != now;
+
+	if (ahead && !keeper.ahead)
+		weir_log_warn("the clock is %" PRIu64 " days ahead of what was stored last: nothing goes for "
+			      "its age because of that for a day", (uint64_t)((now - age) / (86400 * WEIR_NS_PER_SECOND)));
+	keeper.ahead = ahead;
+	return age;
 }
 
 static int work(const struct weir_node_keep *keep)
@@ -146,7 +160,7 @@ static int work(const struct weir_node_keep *keep)
 	struct weir_node *node = keeper.node;
 	struct weir_store_summed summed;
 	struct weir_rollup_sums rolled;
-	uint64_t acked, beyond;
+	uint64_t acked, beyond, now_ns;
 	int ret = weir_rollup_run(node), other;
 
 	other = weir_store_summed(node->store, &summed);
@@ -162,9 +176,10 @@ static int work(const struct weir_node_keep *keep)
 	keep_spool(keep, beyond < rolled.segment ? beyond : rolled.segment, acked);
 	if (acked < beyond)
 		acked = beyond;
-	other = keep_records(keep, rolled.block, rolled.segment, acked);
+	now_ns = age_clock();
+	other = keep_records(keep, rolled.block, rolled.segment, acked, now_ns);
 	if (!other)
-		other = keep_rollups(keep);
+		other = keep_rollups(keep, now_ns);
 	return ret ? ret : other;
 }
 
@@ -179,11 +194,11 @@ static void report(int error)
 
 static void wait_for_work(void)
 {
-	uint64_t at = weir_clock_now_ns() + look_ns;
+	uint64_t at = weir_clock_monotonic_ns() + look_ns;
 	struct timespec until = {(time_t)(at / WEIR_NS_PER_SECOND), (long)(at % WEIR_NS_PER_SECOND)};
 
 	while (!keeper.stop && !keeper.work)
-		if (pthread_cond_timedwait(&keeper.changed, &keeper.lock, &until))
+		if (pthread_cond_clockwait(&keeper.changed, &keeper.lock, CLOCK_MONOTONIC, &until))
 			break;
 }
 
@@ -213,6 +228,7 @@ int weir_keeper_start(struct weir_node *node)
 	keeper.stop = false;
 	keeper.said[0] = '\0';
 	keeper.losing = false;
+	keeper.ahead = false;
 	keeper.error = 0;
 	keeper.waiting_since_ns = 0;
 	sigfillset(&all);

@@ -51,6 +51,7 @@ static int make_worker(struct weir_engine *e, unsigned i, bool either_way)
 		buffer /= 2;
 	weir_spill_init(&worker->spill, e->query->spill_dir, buffer, &e->spilled,
 			e->query->spill_bytes ? e->query->spill_bytes : UINT64_MAX);
+	worker->spill.keep_bytes = e->query->spill_keep_bytes;
 	ret = weir_columns_new(e->store, &worker->figures, &worker->columns);
 	return ret ? ret : weir_select_new(e->query, either_way, &worker->select);
 }

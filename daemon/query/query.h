@@ -67,6 +67,7 @@ struct weir_query {
 	 * into memory. NULL: nothing is spilled, -E2BIG. */
 	const char *spill_dir;
 	uint64_t spill_bytes; /* at most; 0: as many as there is room for */
+	uint64_t spill_keep_bytes; /* of the file system's free space, for others; also -EDQUOT */
 	/* Threads read with low priority (CPU and disk), so that ingest comes first. */
 	bool background;
 	/* NULL, or bounds threads and memory of all queries together: this one may wait for its

@@ -17,6 +17,7 @@ enum {
 	FIRST_ROOM = 64,
 	INSERTION = 12, /* rows that are sorted by insertion */
 	ROWS_MAX = 1 << 30,
+	WORTH_CUTTING = 8, /* one of so many rows must go */
 };
 
 void weir_sorter_init(struct weir_sorter *sorter, const struct weir_sorter_order *order,
@@ -174,6 +175,16 @@ static void drop(struct weir_sorter *s, const void *row)
 		s->drop(s->drop_arg, row);
 }
 
+/* There are as many rows as the limit says, sorted: whoever is behind them is too late. */
+static void set_worst(struct weir_sorter *s)
+{
+	uint64_t worst = s->sorted[s->order.limit - 1].rank.first;
+
+	if (!s->has_worst || worst < s->worst)
+		s->worst = worst;
+	s->has_worst = true;
+}
+
 /* Sort, and drop what is behind the limit; the rows kept move to the front. */
 static int cut(struct weir_sorter *s)
 {
@@ -200,8 +211,7 @@ static int cut(struct weir_sorter *s)
 	}
 	free(place);
 	s->count = limit;
-	s->worst = s->sorted[limit - 1].rank.first;
-	s->has_worst = true;
+	set_worst(s);
 	return 0;
 }
 
@@ -247,6 +257,8 @@ static int write_run(struct weir_sorter *s)
 	}
 	if (!ret)
 		ret = weir_stream_flush(run);
+	if (s->order.limit && kept == s->order.limit)
+		set_worst(s);
 	s->count = 0;
 	return ret;
 }
@@ -288,7 +300,9 @@ static int make_room(struct weir_sorter *s)
 	ret = grow(s, &grown);
 	if (ret || grown)
 		return ret;
-	if (s->order.limit && s->count > s->order.limit)
+	/* To sort all for the few rows behind the limit would be sorting nearly once for each row. */
+	if (s->order.limit && s->count > s->order.limit &&
+	    (!s->spill->dir || s->count - s->order.limit >= s->count / WORTH_CUTTING))
 		return cut(s);
 	return write_run(s);
 }

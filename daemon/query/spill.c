@@ -4,9 +4,14 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "daemon/query/spill.h"
+
+enum {
+	LOOK_BYTES = 4 << 20, /* written between two looks at the free space */
+};
 
 void weir_spill_init(struct weir_spill *spill, const char *dir, size_t buffer_bytes,
 		     _Atomic uint64_t *used, uint64_t most)
@@ -67,6 +72,17 @@ static int add_extent(struct weir_stream *stream, uint64_t offset, uint64_t byte
 	return 0;
 }
 
+/* Others write too, not least other queries: so it is looked at again and again. */
+static bool has_space(struct weir_spill *spill)
+{
+	struct statvfs fs;
+
+	if (spill->end && spill->end - spill->looked < LOOK_BYTES)
+		return true;
+	spill->looked = spill->end;
+	return fstatvfs(spill->fd, &fs) || (uint64_t)fs.f_bavail * fs.f_frsize > spill->keep_bytes;
+}
+
 static int write_buffer(struct weir_stream *stream)
 {
 	struct weir_spill *spill = stream->spill;
@@ -82,6 +98,8 @@ static int write_buffer(struct weir_stream *stream)
 		if (spill->fd < 0)
 			return spill->fd;
 	}
+	if (spill->keep_bytes && !has_space(spill))
+		return -EDQUOT;
 	ret = add_extent(stream, spill->end, stream->fill);
 	while (!ret && done < stream->fill) {
 		ssize_t n = pwrite(spill->fd, stream->buffer + done, stream->fill - done,

@@ -19,6 +19,8 @@ struct weir_spill {
 	uint64_t end;	 /* bytes written */
 	_Atomic uint64_t *used; /* by all files of a query */
 	uint64_t most;		/* of them */
+	uint64_t keep_bytes;	/* free space of the file system that is not for us */
+	uint64_t looked;	/* `end` when its free space was looked at */
 	size_t buffer_bytes;
 };
 

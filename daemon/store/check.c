@@ -53,7 +53,7 @@ static void drop(struct weir_check_run *run, struct weir_check_part *part)
 	struct weir_survey_part *survey = part->survey;
 
 	run->check->faults -= part->faults;
-	*part = (struct weir_check_part){.survey = survey};
+	*part = (struct weir_check_part){.survey = survey, .gone = true};
 }
 
 static int check_parts(struct weir_check_run *run)
@@ -102,7 +102,7 @@ static void check_joints(struct weir_check_run *run)
 		     before->meta.state.summed.seq > part->meta.base.segment))
 			weir_check_say(run, part, "it does not go on where %s ends",
 				       before->survey->name);
-		if (part->survey->path && !is_gone(part))
+		if (!part->gone)
 			before = part;
 	}
 }
@@ -116,7 +116,7 @@ static void balance(struct weir_check_run *run)
 	for (unsigned i = 0; i < check->survey->count; i++) {
 		const struct weir_check_part *part = &check->parts[i];
 
-		if (part->survey->kind != WEIR_SURVEY_PARTITION || is_gone(part))
+		if (part->survey->kind != WEIR_SURVEY_PARTITION || part->gone)
 			continue;
 		if (!part->known || part->damaged_blocks)
 			return;
@@ -146,7 +146,7 @@ static const struct weir_check_part *last_partition(const struct weir_check *che
 		const struct weir_check_part *part = &check->parts[i];
 
 		if (part->survey->kind == WEIR_SURVEY_PARTITION && (!before || part < before) &&
-		    !is_gone(part))
+		    !part->gone)
 			return part;
 	}
 	return NULL;

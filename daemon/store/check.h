@@ -45,6 +45,7 @@ struct weir_check_part {
 	bool unsound; /* LMDB's pages are damaged: what is in them was not looked at */
 	bool later; /* of a later weir: not looked at */
 	bool known; /* meta could be read */
+	bool gone; /* retention removed it before it was looked at: nothing of it is counted */
 	struct weir_survey_meta meta;
 	uint64_t blocks, damaged_blocks;
 	uint64_t records, damaged_records; /* by the index, all and those of damaged blocks */

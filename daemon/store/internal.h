@@ -168,6 +168,10 @@ int weir_state_get_removing(struct weir_store *store, char **name);
 /* retention.c: at open, before partitions are taken in. */
 int weir_retention_finish(struct weir_store *store);
 
+/* ages.c: @end_ns, the end of the records of partition @id, or if that is to come, when what was stored
+ * behind it began. */
+uint64_t weir_ages_end(struct weir_store *store, uint32_t id, uint64_t end_ns, uint64_t now_ns);
+
 /* rollup.c: make or open its environment. */
 int weir_rollup_open(struct weir_store *store);
 

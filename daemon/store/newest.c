@@ -26,6 +26,8 @@ enum {
 	CUTS_MAX = 9999, /* of a day; then the last one takes the rest */
 };
 
+static const uint64_t day_ns = 86400 * WEIR_NS_PER_SECOND;
+
 /* "20261123" or "20261123.0001" */
 bool weir_newest_is_name(const char *name)
 {
@@ -212,7 +214,8 @@ static int make(struct weir_store *store, const char *name, uint64_t now_ns)
 	return ret;
 }
 
-/* Whether retention wants the newest one ended here: it is large or old enough, and not empty. */
+/* Whether retention wants the newest one ended here: it is large or old enough, and not empty. Or
+ * it was begun when the clock was days ahead. */
 static bool wants_cut(struct weir_store *store, const struct weir_partition *newest,
 		      uint64_t now_ns)
 {
@@ -221,7 +224,7 @@ static bool wants_cut(struct weir_store *store, const struct weir_partition *new
 	struct weir_store_state state;
 	struct weir_meta_base base;
 	struct weir_lmdb_txn txn;
-	bool wanted = false;
+	bool old, wanted = false;
 
 	if (!large && !cut_ns)
 		return false;
@@ -229,7 +232,9 @@ static bool wants_cut(struct weir_store *store, const struct weir_partition *new
 		/* One of format 1 does not say when it began: at its day. */
 		if (weir_meta_get(&txn, WEIR_DB_META, "base", &base, sizeof(base)))
 			base = (struct weir_meta_base){0};
-		wanted = (large || (now_ns > base.begun_ns && now_ns - base.begun_ns >= cut_ns)) &&
+		old = now_ns > base.begun_ns ? now_ns - base.begun_ns >= cut_ns :
+					       base.begun_ns - now_ns > day_ns;
+		wanted = (large || (cut_ns && old)) &&
 			 (state.last_block > base.last_block || state.summed.seq > base.segment);
 	}
 	weir_lmdb_abort(&txn);

@@ -106,16 +106,26 @@ static int open_it(struct weir_store *store, struct weir_partition *partition)
 	return ret;
 }
 
+/* Of those that may be closed: all but the newest, and those of backups. */
+static struct weir_partition *victim_at(const struct weir_store *store, unsigned index)
+{
+	unsigned older = store->partition_count ? store->partition_count - 1 : 0;
+
+	if (index < older)
+		return store->partitions[index];
+	index -= older;
+	return index < store->mounted_count ? store->mounted[index] : NULL;
+}
+
 /* Close some older partition that nobody holds. False: there is none to close. */
 static bool make_room(struct weir_store *store)
 {
-	for (unsigned i = 1; i < store->partition_count; i++) {
-		struct weir_partition *victim;
+	for (unsigned i = 0; i < store->partition_count + store->mounted_count; i++) {
+		struct weir_partition *victim = victim_at(store, ++store->victim);
 
-		if (++store->victim >= store->partition_count - 1)
-			store->victim = 0;
-		victim = store->partitions[store->victim];
-		if (victim->refs || !victim->lmdb)
+		if (!victim)
+			victim = victim_at(store, store->victim = 0);
+		if (!victim || victim->refs || !victim->lmdb)
 			continue;
 		close_it(store, victim);
 		return true;

@@ -10,9 +10,13 @@
 #include "daemon/store/replaced.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
 
 struct weir_replaced_plan {
 	struct weir_replaced_plan *next;
@@ -30,7 +34,10 @@ struct copy {
 };
 
 struct weir_replaced {
+	char *path; /* of the file "plans" */
+	bool read_only;
 	pthread_mutex_t lock; /* all that follows */
+	int fd; /* of that file, flock'ed: shared by plans of readers, alone by merges; -1: not open */
 	struct weir_replaced_plan *plans;
 	struct copy *copies;
 	size_t bytes;
@@ -40,16 +47,50 @@ struct weir_replaced {
 	pthread_cond_t done;
 };
 
-int weir_replaced_new(struct weir_replaced **replaced)
+int weir_replaced_new(const char *dir, bool read_only, struct weir_replaced **replaced)
 {
 	struct weir_replaced *new = calloc(1, sizeof(*new));
 
-	if (!new)
+	if (!new || asprintf(&new->path, "%s/plans", dir) < 0) {
+		free(new);
 		return -ENOMEM;
+	}
+	new->read_only = read_only;
+	new->fd = -1;
 	pthread_mutex_init(&new->lock, NULL);
 	pthread_cond_init(&new->done, NULL);
 	*replaced = new;
 	return 0;
+}
+
+/* Under lock. False: somebody has it in the other way, or it cannot be opened. A reader waits for the
+ * end of a merge, which is short, and does not create the file: any writer that merges did. */
+static bool lock_file(struct weir_replaced *replaced)
+{
+	int how = replaced->read_only ? LOCK_SH : LOCK_EX | LOCK_NB, ret;
+
+	if (replaced->fd < 0)
+		replaced->fd = open(replaced->path,
+				    (replaced->read_only ? O_RDONLY : O_RDWR | O_CREAT) | O_CLOEXEC,
+				    0600);
+	if (replaced->fd < 0)
+		return false;
+	do
+		ret = flock(replaced->fd, how);
+	while (ret && errno == EINTR);
+	return !ret;
+}
+
+static void unlock_file(struct weir_replaced *replaced)
+{
+	if (replaced->fd >= 0)
+		flock(replaced->fd, LOCK_UN);
+}
+
+/* Whether this process, a reader, keeps the writer's from merging. */
+static bool is_in_use(const struct weir_replaced *replaced)
+{
+	return replaced->read_only && (replaced->plans || replaced->paused);
 }
 
 /* Take out of the list all copies that merges 1..@through left. Under lock. */
@@ -70,6 +111,14 @@ static void drop(struct weir_replaced *replaced, uint64_t through)
 	}
 }
 
+void weir_replaced_share(struct weir_replaced *replaced)
+{
+	pthread_mutex_lock(&replaced->lock);
+	if (lock_file(replaced))
+		unlock_file(replaced);
+	pthread_mutex_unlock(&replaced->lock);
+}
+
 void weir_replaced_free(struct weir_replaced *replaced)
 {
 	if (!replaced)
@@ -81,8 +130,11 @@ void weir_replaced_free(struct weir_replaced *replaced)
 		replaced->plans = plan->next;
 		free(plan);
 	}
+	if (replaced->fd >= 0)
+		close(replaced->fd);
 	pthread_cond_destroy(&replaced->done);
 	pthread_mutex_destroy(&replaced->lock);
+	free(replaced->path);
 	free(replaced);
 }
 
@@ -93,6 +145,8 @@ struct weir_replaced_plan *weir_replaced_begin_plan(struct weir_replaced *replac
 	if (!plan)
 		return NULL;
 	pthread_mutex_lock(&replaced->lock);
+	if (replaced->read_only && !is_in_use(replaced))
+		lock_file(replaced);
 	plan->blocks = NULL;
 	plan->merges = replaced->merges;
 	plan->next = replaced->plans;
@@ -142,6 +196,8 @@ void weir_replaced_end_plan(struct weir_replaced *replaced, struct weir_replaced
 	while (*at != plan)
 		at = &(*at)->next;
 	*at = plan->next;
+	if (replaced->read_only && !is_in_use(replaced))
+		unlock_file(replaced);
 	drop_unneeded(replaced);
 	pthread_mutex_unlock(&replaced->lock);
 	free(plan);
@@ -169,7 +225,7 @@ bool weir_replaced_begin(struct weir_replaced *replaced)
 	bool begun;
 
 	pthread_mutex_lock(&replaced->lock);
-	begun = replaced->replacing = !replaced->paused;
+	begun = replaced->replacing = !replaced->paused && lock_file(replaced);
 	pthread_mutex_unlock(&replaced->lock);
 	return begun;
 }
@@ -199,6 +255,7 @@ void weir_replaced_done(struct weir_replaced *replaced)
 	pthread_mutex_lock(&replaced->lock);
 	replaced->merges++;
 	replaced->replacing = false;
+	unlock_file(replaced);
 	pthread_cond_broadcast(&replaced->done);
 	for (struct copy *copy = replaced->copies; copy; copy = copy->next)
 		if (copy->merge == UINT64_MAX)
@@ -220,6 +277,8 @@ size_t weir_replaced_bytes(struct weir_replaced *replaced)
 void weir_replaced_pause(struct weir_replaced *replaced)
 {
 	pthread_mutex_lock(&replaced->lock);
+	if (replaced->read_only && !is_in_use(replaced))
+		lock_file(replaced);
 	replaced->paused++;
 	while (replaced->replacing)
 		pthread_cond_wait(&replaced->done, &replaced->lock);
@@ -230,5 +289,7 @@ void weir_replaced_resume(struct weir_replaced *replaced)
 {
 	pthread_mutex_lock(&replaced->lock);
 	replaced->paused--;
+	if (replaced->read_only && !is_in_use(replaced))
+		unlock_file(replaced);
 	pthread_mutex_unlock(&replaced->lock);
 }

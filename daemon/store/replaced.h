@@ -9,8 +9,9 @@
  * before it commits, and the copy stays until the last plan that was begun before the commit is
  * freed. Mostly there is none, and it goes at once.
  *
- * This holds for plans of the process that merges. In another process a block that was merged
- * away is -ESTALE, as one that retention removed.
+ * This holds for plans of the process that merges. Another process, which reads only, has no copies:
+ * as long as it has a plan, or paused, it holds a shared lock on the file "plans" of the store, and meanwhile nothing
+ * is merged.
  */
 #ifndef WEIR_STORE_REPLACED_H
 #define WEIR_STORE_REPLACED_H
@@ -22,7 +23,10 @@
 struct weir_replaced;	   /* of a store */
 struct weir_replaced_plan; /* one plan that is alive */
 
-int weir_replaced_new(struct weir_replaced **replaced);
+/* @dir: of the store. @read_only: of a process that does not merge. */
+int weir_replaced_new(const char *dir, bool read_only, struct weir_replaced **replaced);
+/* By the process that merges, once it has the store for itself: readers find the file from now on. */
+void weir_replaced_share(struct weir_replaced *replaced);
 void weir_replaced_free(struct weir_replaced *replaced);
 
 /* Before the plan reads the first index. NULL: no memory. */
@@ -38,7 +42,7 @@ void weir_replaced_end_plan(struct weir_replaced *replaced, struct weir_replaced
 bool weir_replaced_find(struct weir_replaced *replaced, uint64_t number, uint32_t records,
 			const void **block, size_t *bytes);
 
-/* The writer begins to replace blocks. False: not now, it is paused. */
+/* The writer begins to replace blocks. False: not now, it is paused, or another process has a plan. */
 bool weir_replaced_begin(struct weir_replaced *replaced);
 /* Copy a block that is about to be replaced. */
 int weir_replaced_add(struct weir_replaced *replaced, uint64_t number, uint32_t records,

@@ -24,7 +24,8 @@ enum {
 
 /* A partition without records has 0.1 MB. */
 static const uint64_t cut_bytes_min = 1 << 20, cut_bytes_max = 4ULL << 30;
-static const uint64_t cut_ns_min = 60 * WEIR_NS_PER_SECOND;
+/* A day ends a partition anyway, but one that is named for a day to come. */
+static const uint64_t cut_ns_min = 60 * WEIR_NS_PER_SECOND, cut_ns_max = 86400 * WEIR_NS_PER_SECOND;
 
 /* What decides about a partition. */
 struct piece {
@@ -46,9 +47,7 @@ void weir_store_set_quota(struct weir_store *store, const struct weir_store_quot
 
 	atomic_store(&store->cut_bytes,
 		     quota->keep_bytes ? clamp(bytes, cut_bytes_min, cut_bytes_max) : 0);
-	/* A day ends a partition anyway. */
-	atomic_store(&store->cut_ns, quota->keep_ns && ns < 86400 * WEIR_NS_PER_SECOND ?
-					     clamp(ns, cut_ns_min, UINT64_MAX) : 0);
+	atomic_store(&store->cut_ns, quota->keep_ns ? clamp(ns, cut_ns_min, cut_ns_max) : 0);
 }
 
 int weir_store_expired(struct weir_store *store, struct weir_store_expired *expired)
@@ -222,6 +221,8 @@ static int retain(struct weir_store *store, const struct weir_store_quota *quota
 			retained->waiting = true;
 			return 0;
 		}
+		if (!ret)
+			piece.newest_ns = weir_ages_end(store, id, piece.newest_ns, now_ns);
 		if (ret || !is_due(quota, &piece, bytes, now_ns))
 			return ret;
 		if (!is_released(quota, &piece, &state)) {
@@ -251,7 +252,10 @@ int weir_store_retain(struct weir_store *store, const struct weir_store_quota *q
 	if (!quota->keep_ns && !quota->keep_bytes)
 		return 0;
 	pthread_mutex_lock(&store->changes);
-	ret = retain(store, quota, now_ns, retained);
+	/* One at a time: a folder that could not be removed is the only one that is named. */
+	ret = weir_retention_finish(store);
+	if (!ret)
+		ret = retain(store, quota, now_ns, retained);
 	pthread_mutex_unlock(&store->changes);
 	return ret;
 }

@@ -341,15 +341,31 @@ struct bounds {
 	uint64_t through; /* later ones are not in the next level yet */
 };
 
+/* When the entry of @segment ended; if that is to come, as the clock was ahead, when the next one did
+ * that is past. */
+static uint64_t end_of(struct weir_lmdb_txn *txn, enum weir_rollup_level level, uint64_t segment,
+		       const struct weir_rollup_head *head, uint64_t now_ns)
+{
+	struct weir_rollup_head next = *head;
+	struct weir_lmdb_value value;
+	size_t at;
+
+	while (next.end_ns > now_ns &&
+	       !weir_lmdb_seek_number(txn, DB_FIRST + level, segment + 1, false, &segment, &value))
+		if (read_value(level, segment, &value, false, &next, &at))
+			next.end_ns = UINT64_MAX;
+	return next.end_ns > now_ns ? head->end_ns : next.end_ns;
+}
+
 static bool is_due(const struct bounds *bounds, const struct weir_rollup_sums *sums,
-		   const struct weir_rollup_head *head)
+		   const struct weir_rollup_head *head, uint64_t end_ns)
 {
 	if (sums->entries < 2 || head->last_segment > bounds->through)
 		return false;
 	if (bounds->keep_bytes && sums->bytes > bounds->keep_bytes)
 		return true;
-	return bounds->keep_ns && bounds->now_ns > head->end_ns &&
-	       bounds->now_ns - head->end_ns > bounds->keep_ns;
+	return bounds->keep_ns && bounds->now_ns > end_ns &&
+	       bounds->now_ns - end_ns > bounds->keep_ns;
 }
 
 static void take_away(struct weir_rollup_sums *sums, const struct weir_rollup_head *head,
@@ -384,7 +400,8 @@ static int remove_some(struct weir_store *store, enum weir_rollup_level level,
 			break;
 		if (read_value(level, segment, &value, false, &head, &at))
 			head = (struct weir_rollup_head){.last_segment = segment};
-		if (!is_due(bounds, &sums, &head))
+		if (!is_due(bounds, &sums, &head,
+			    end_of(&txn, level, segment, &head, bounds->now_ns)))
 			break;
 		take_away(&sums, &head, disk_bytes(value.bytes));
 		ret = weir_lmdb_delete_number(&txn, DB_FIRST + level, segment);

@@ -1,20 +1,33 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * store.c - open and close; the rest is in
+ * store.c - open and close. The other files, from the bottom up:
  *
- *   lmdb.c       the only file that speaks LMDB
- *   column.c     members of a record as columns
- *   block.c      columns as one value with a checksum
- *   meta.c       the small values
- *   folder.c     folders that are made whole or not at all
- *   state.c      identity, cursors
- *   partition.c  one environment a day or less, and who reads it
- *   newest.c     the one that is written
- *   retention.c  which ones go
- *   rollup.c     minutes, hours and days
- *   txn.c        write
- *   read.c       state, segments, figures
- *   scan.c       read blocks
+ * A block: records as columns, compressed, with an index of what is in them
+ *   column.c, vector.c           the members of a record as columns, and back
+ *   block.c, block_*.c           header, directory, index; reading and writing
+ *   address.c, address_read.c    the dictionary of addresses, which is its own index
+ *   codec*.c, decode.c           columns in bytes; choose.c says how, and why
+ *   pack.c, unpack.c             numbers of few bits
+ *
+ * A partition: blocks, segments and the state as of the last commit, in one LMDB environment
+ *   lmdb.c                       the only file that speaks LMDB; trust.c looks before it does
+ *   meta.c, folder.c             the small values; folders that are made whole or not at all
+ *   partition.c, newest.c        which ones there are and who reads them; the one that is written
+ *   txn.c, merge.c, seam.c       write; make large blocks of small ones, and where not
+ *   plan.c, view.c, replaced.c   read columns block by block; scan.c: rows; read.c: small things
+ *
+ * Over time
+ *   retention.c                  which partitions go
+ *   rollup.c                     minutes, hours and days
+ *   state.c                      what outlives partitions: identity, cursors, what is expired
+ *
+ * Care
+ *   pages*.c, survey.c           LMDB's pages read without LMDB
+ *   check*.c                     is all that it holds what was put into it?
+ *   repair*.c, mend.c, rebuild.c, salvage.c
+ *                                what is damaged goes, and is counted
+ *   backup*.c, restore.c, mount.c
+ *                                copies, and copies shown beside the rest
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -92,6 +105,8 @@ static int open_for_writing(struct weir_store *store)
 	ret = lock(store);
 	if (!ret)
 		weir_folder_clean(store->dir);
+	if (!ret)
+		weir_replaced_share(store->replaced);
 	return ret;
 }
 
@@ -111,7 +126,7 @@ int weir_store_open(const char *dir, const struct weir_store_options *options,
 	pthread_mutex_init(&new->changes, NULL);
 	pthread_cond_init(&new->released, NULL);
 	new->dir = strdup(dir);
-	ret = new->dir ? weir_replaced_new(&new->replaced) : -ENOMEM;
+	ret = new->dir ? weir_replaced_new(dir, options->read_only, &new->replaced) : -ENOMEM;
 	if (!ret && !options->read_only)
 		ret = weir_store_merge_new(&new->merge);
 	if (!ret && !options->read_only)

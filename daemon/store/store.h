@@ -173,6 +173,11 @@ struct weir_store_retained {
 int weir_store_retain(struct weir_store *store, const struct weir_store_quota *quota,
 		      uint64_t now_ns, struct weir_store_retained *retained);
 
+/* What @now_ns is when ages are told. A clock that jumps ahead by more than a day, while the node
+ * runs or was off, is believed a day later: until then time goes on from before the jump, so that a wrong
+ * clock does not make everything old. */
+uint64_t weir_store_age_clock(struct weir_store *store, uint64_t now_ns);
+
 /* What retention took away since creation: stored = held + expired, and blocks 1..last_block
  * are those that are gone. u64s, on disk in this order. */
 struct weir_store_expired {

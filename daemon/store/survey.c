@@ -166,6 +166,19 @@ int weir_survey_state(const char *path, struct weir_store_identity *identity,
 	return ret == -ENOENT ? -EBADMSG : ret;
 }
 
+/* One that does not say where it begins: before its first block. */
+static int find_base(struct weir_lmdb_txn *txn, struct weir_survey_meta *meta)
+{
+	uint64_t first;
+	int ret = weir_lmdb_seek_number(txn, WEIR_DB_TIMES, 1, false, &first, NULL);
+
+	if (!ret)
+		meta->base.last_block = first - 1;
+	else if (ret == -ENOENT)
+		meta->base.last_block = meta->state.last_block;
+	return ret == -ENOENT ? 0 : ret;
+}
+
 int weir_survey_read(struct weir_lmdb_txn *txn, const char *path, struct weir_survey_meta *meta)
 {
 	int ret = weir_meta_check_format(txn, WEIR_DB_META, path);
@@ -179,7 +192,9 @@ int weir_survey_read(struct weir_lmdb_txn *txn, const char *path, struct weir_su
 		return ret == -ENOENT ? -EBADMSG : ret;
 	ret = weir_meta_get(txn, WEIR_DB_META, "base", &meta->base, sizeof(meta->base));
 	meta->has_base = !ret;
-	if (!ret || ret == -ENOENT)
+	if (ret == -ENOENT)
+		ret = find_base(txn, meta);
+	if (!ret)
 		ret = weir_meta_get(txn, WEIR_DB_META, "damaged", &meta->damaged,
 				    sizeof(meta->damaged));
 	return ret == -ENOENT ? 0 : ret;

@@ -27,7 +27,7 @@ enum weir_survey_kind {
 struct weir_survey_meta {
 	struct weir_store_state state; /* at its last commit */
 	struct weir_meta_held held;
-	struct weir_meta_base base; /* where it began, if has_base */
+	struct weir_meta_base base; /* where it began; without has_base only last_block, as its first block tells */
 	struct weir_meta_damaged damaged; /* lost from it, as an earlier repair found */
 	bool has_base;
 };

@@ -408,6 +408,72 @@ START_TEST(test_plans)
 }
 END_TEST
 
+/* A reader in another process: has a plan, is told to go on, and counts what it finds. */
+static void read_beside(int go, int told)
+{
+	struct weir_store_options options = {.read_only = true};
+	struct weir_store_block *blocks;
+	struct weir_store_view *view;
+	struct weir_store *store;
+	uint64_t found = 0;
+	size_t count;
+	char one;
+
+	if (weir_store_open(dir, &options, &store) || weir_store_view_new(store, &view) ||
+	    weir_store_plan(store, 0, UINT64_MAX, &blocks, &count, NULL) ||
+	    write(told, "x", 1) != 1 || read(go, &one, 1) != 1)
+		_exit(1);
+	for (size_t i = 0; i < count; i++)
+		if (!weir_store_view_open(view, &blocks[i])) {
+			found += weir_store_view_records(view);
+			weir_store_view_close(view);
+		}
+	weir_store_plan_free(store, blocks);
+	weir_store_view_free(view);
+	if (write(told, &found, sizeof(found)) != sizeof(found) || read(go, &one, 1) != 1)
+		_exit(1);
+	weir_store_close(store);
+	_exit(0);
+}
+
+START_TEST(test_other_process)
+{
+	struct weir_store *store = open_store();
+	int go[2], told[2], status;
+	uint64_t found = 0;
+	char one;
+	pid_t pid;
+
+	ck_assert_int_eq(pipe(go) | pipe(told), 0);
+	weir_store_close(store);
+	pid = fork();
+	if (!pid) {
+		char begin;
+
+		if (read(go[0], &begin, 1) != 1)
+			_exit(1);
+		read_beside(go[0], told[1]);
+	}
+	store = open_store();
+	for (unsigned i = 0; i < 100; i++)
+		ck_assert_int_eq(put(store, START, 100, true), 0);
+	ck_assert_int_eq(write(go[1], "x", 1), 1);
+	ck_assert_int_eq(read(told[0], &one, 1), 1);
+	/* Storing goes on; merging waits until the plan is freed, not until the process ends. */
+	ck_assert_int_eq(put(store, START, 100, true), 0);
+	ck_assert_uint_eq(merge_all(store, START), 0);
+	ck_assert_int_eq(write(go[1], "x", 1), 1);
+	ck_assert_int_eq(read(told[0], &found, sizeof(found)), sizeof(found));
+	ck_assert_uint_eq(found, 100 * 100);
+	ck_assert_uint_gt(merge_all(store, START), 0);
+	ck_assert_int_eq(write(go[1], "x", 1), 1);
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert_int_eq(status, 0);
+	check_all(store);
+	weir_store_close(store);
+}
+END_TEST
+
 /* While a writer stores and merges, every reader's sum is that of the moment it planned. */
 struct busy {
 	struct weir_store *store;
@@ -569,6 +635,7 @@ int main(void)
 	tcase_add_test(tests, test_not_summed);
 	tcase_add_test(tests, test_seams);
 	tcase_add_test(tests, test_plans);
+	tcase_add_test(tests, test_other_process);
 	tcase_add_test(tests, test_concurrent);
 	tcase_add_test(tests, test_kill);
 	tcase_add_test(tests, test_damaged);

@@ -199,6 +199,10 @@ START_TEST(memory)
 	q.spill_bytes = result.spilled_bytes / 4;
 	ck_assert_int_eq(ask(kind, &q, &seen, &result), -EDQUOT);
 	q.spill_bytes = 0;
+	/* There never is so much free space. */
+	q.spill_keep_bytes = UINT64_MAX;
+	ck_assert_int_eq(ask(kind, &q, &seen, &result), -EDQUOT);
+	q.spill_keep_bytes = 0;
 	q.spill_dir = "/tmp/weir-there-is-no-such-folder";
 	ck_assert_int_lt(ask(kind, &q, &seen, &result), 0);
 }

@@ -219,6 +219,80 @@ START_TEST(test_age)
 }
 END_TEST
 
+static unsigned retain_as_keeper(struct weir_store *store, uint64_t keep_ns, uint64_t now)
+{
+	return retain(store, keep_ns, 0, weir_store_age_clock(store, now)).removed;
+}
+
+/* A clock that runs ahead by years for an hour costs nothing, and age counts again when it is right; it is
+ * believed after a day. */
+START_TEST(test_clock_ahead)
+{
+	const uint64_t ahead = 5000 * DAY, right = START + 9 * DAY;
+	struct weir_store *store = open_store(false);
+	struct weir_store_expired expired;
+
+	for (unsigned i = 0; i < 10; i++)
+		ck_assert_int_eq(put(store, START + i * DAY, true), 0);
+	ck_assert_uint_eq(weir_store_age_clock(store, right + HOUR), right + HOUR);
+	/* It jumps; the first block and the first segment come, and pieces are cut. */
+	ck_assert_int_eq(put(store, right + ahead, true), 0);
+	set_quota(store, 8 * HOUR, 0);
+	for (unsigned i = 1; i < 8; i++) {
+		uint64_t now = right + ahead + i * HOUR / 2;
+
+		ck_assert_int_eq(put(store, now, true), 0);
+		ck_assert_uint_eq(weir_store_age_clock(store, now), right + i * HOUR / 2);
+		ck_assert_uint_eq(retain_as_keeper(store, 20 * DAY, now), 0);
+	}
+	/* What is due by the right clock goes. */
+	ck_assert_uint_eq(retain_as_keeper(store, 6 * DAY, right + ahead + 4 * HOUR), 4);
+	/* It is set right: nothing is held up by what it did. */
+	ck_assert_uint_eq(weir_store_age_clock(store, right + 4 * HOUR), right + 4 * HOUR);
+	for (unsigned i = 0; i < 24 * 8; i++)
+		ck_assert_int_eq(put(store, right + 4 * HOUR + i * HOUR, true), 0);
+	ck_assert_uint_gt(retain_as_keeper(store, 2 * DAY, right + 8 * DAY), 0);
+	expired = check_ledger(store);
+	/* All of the days before, of the hours ahead, and of those after it, but for two days and a piece. */
+	ck_assert_uint_ge(expired.last_block, 10 + 8 + 5 * 24);
+	ck_assert_uint_le(expired.last_block, 10 + 8 + 6 * 24);
+	weir_store_close(store);
+}
+END_TEST
+
+/* The same where days are the pieces. */
+START_TEST(test_clock_ahead_days)
+{
+	const uint64_t ahead = 5000 * DAY, right = START + 9 * DAY;
+	struct weir_store *store = open_store(false);
+
+	set_quota(store, 20 * DAY, 0);
+	for (unsigned i = 0; i < 10; i++)
+		ck_assert_int_eq(put(store, START + i * DAY, true), 0);
+	ck_assert_int_eq(put(store, right + ahead, true), 0);
+	for (unsigned i = 1; i < 60; i++)
+		ck_assert_int_eq(put(store, right + i * DAY, true), 0);
+	ck_assert_uint_gt(retain_as_keeper(store, 20 * DAY, right + 59 * DAY), 0);
+	ck_assert_uint_ge(check_ledger(store).last_block, 10 + 1 + 38);
+	ck_assert_uint_le(check_ledger(store).last_block, 10 + 1 + 40);
+	weir_store_close(store);
+}
+END_TEST
+
+/* A clock that stays ahead for a day is right: the machine was off. */
+START_TEST(test_clock_believed)
+{
+	struct weir_store *store = open_store(false);
+
+	ck_assert_int_eq(put(store, START, true), 0);
+	ck_assert_int_eq(put(store, START + 100 * DAY, true), 0);
+	ck_assert_int_eq(put(store, START + 101 * DAY, true), 0);
+	ck_assert_uint_eq(retain_as_keeper(store, 20 * DAY, START + 101 * DAY - 1), 0);
+	ck_assert_uint_eq(retain_as_keeper(store, 20 * DAY, START + 101 * DAY), 1);
+	weir_store_close(store);
+}
+END_TEST
+
 START_TEST(test_both_and_neither)
 {
 	struct weir_store *store = open_store(false);
@@ -529,6 +603,9 @@ int main(void)
 	tcase_set_timeout(tests, 120);
 	tcase_add_test(tests, test_bytes);
 	tcase_add_test(tests, test_age);
+	tcase_add_test(tests, test_clock_ahead);
+	tcase_add_test(tests, test_clock_ahead_days);
+	tcase_add_test(tests, test_clock_believed);
 	tcase_add_test(tests, test_both_and_neither);
 	tcase_add_test(tests, test_released);
 	tcase_add_test(tests, test_reader);

@@ -371,6 +371,37 @@ START_TEST(test_clock)
 }
 END_TEST
 
+/* Entries of when the clock was ahead, and those behind them, go when they are old. */
+START_TEST(test_clock_ahead)
+{
+	unsigned removed;
+
+	open_node();
+	for (unsigned i = 0; i < 130; i++)
+		ck_assert_int_eq(put_segment(60 * SECOND), 0);
+	clock_ns += 400 * DAY;
+	for (unsigned i = 0; i < 130; i++)
+		ck_assert_int_eq(put_segment(60 * SECOND), 0);
+	clock_ns -= 400 * DAY;
+	for (unsigned i = 0; i < 10; i++)
+		ck_assert_int_eq(put_segment(60 * SECOND), 0);
+	ck_assert_int_eq(weir_rollup_run(&node), 0);
+	/* As old as what came next, and no older. */
+	ck_assert_int_eq(weir_rollup_retain(node.store, WEIR_ROLLUP_MINUTE, 3600 * SECOND, 0, clock_ns,
+					    &removed), 0);
+	ck_assert_uint_ge(count_entries(WEIR_ROLLUP_MINUTE), 130);
+	for (unsigned i = 0; i < 180; i++)
+		ck_assert_int_eq(put_segment(60 * SECOND), 0);
+	ck_assert_int_eq(weir_rollup_run(&node), 0);
+	ck_assert_int_eq(weir_rollup_retain(node.store, WEIR_ROLLUP_MINUTE, 3600 * SECOND, 0, clock_ns,
+					    &removed), 0);
+	ck_assert_uint_ge(count_entries(WEIR_ROLLUP_MINUTE), 58);
+	ck_assert_uint_le(count_entries(WEIR_ROLLUP_MINUTE), 62);
+	check_levels();
+	close_node();
+}
+END_TEST
+
 /* Segments that were gone before there were roll-ups are known in sum. */
 START_TEST(test_gap)
 {
@@ -624,6 +655,7 @@ int main(void)
 	tcase_add_test(tests, test_bounds);
 	tcase_add_test(tests, test_quotas);
 	tcase_add_test(tests, test_clock);
+	tcase_add_test(tests, test_clock_ahead);
 	tcase_add_test(tests, test_gap);
 	tcase_add_test(tests, test_kill);
 	tcase_add_test(tests, test_damaged);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /* test_store_backup.c - copies of a store in use, what becomes of them, and reading them beside it. */
+#include <lmdb.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 
 #include "daemon/store/backup.h"
@@ -319,6 +321,93 @@ START_TEST(test_mount)
 }
 END_TEST
 
+/* More days in a backup than descriptors allow to have open. */
+START_TEST(test_mount_many)
+{
+	enum { DAYS = 60 };
+	struct rlimit few = {72, 72};
+	struct weir_store *store = folder_open(dir, false);
+	struct weir_backup_result result;
+	struct folder_seen all;
+
+	fill(store, DAYS, 1, 0);
+	all = see(store);
+	weir_store_close(store);
+	backup();
+	folder_remove(dir);
+	store = folder_open(dir, false);
+	ck_assert_int_eq(folder_put(store, START, 0, 10), 0);
+	weir_store_close(store);
+	ck_assert_int_eq(weir_restore_mount(dir, to, "other", &quiet, &result), 0);
+	ck_assert_uint_eq(result.parts, DAYS);
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &few), 0);
+	store = folder_open(dir, false);
+	for (unsigned i = 0; i < 2; i++) {
+		int fd;
+
+		ck_assert_uint_eq(see(store).flows, all.flows + 10);
+		/* Some are left for others. */
+		fd = dup(0);
+		ck_assert_int_ge(fd, 0);
+		ck_assert_int_lt(fd, 60);
+		close(fd);
+	}
+	weir_store_close(store);
+}
+END_TEST
+
+/* As format 1 had it: a partition does not say where it began. */
+static void forget_base(const char *name)
+{
+	MDB_val key = {4, "base"};
+	char path[160];
+	MDB_env *env;
+	MDB_txn *txn;
+	MDB_dbi dbi;
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	ck_assert_int_eq(mdb_env_create(&env), 0);
+	mdb_env_set_maxdbs(env, 4);
+	ck_assert_int_eq(mdb_env_open(env, path, 0, 0600), 0);
+	ck_assert_int_eq(mdb_txn_begin(env, NULL, 0, &txn), 0);
+	ck_assert_int_eq(mdb_dbi_open(txn, "meta", 0, &dbi), 0);
+	ck_assert_int_eq(mdb_del(txn, dbi, &key, NULL), 0);
+	ck_assert_int_eq(mdb_txn_commit(txn), 0);
+	mdb_env_close(env);
+}
+
+/* What an earlier weir wrote can be mounted too. */
+START_TEST(test_mount_format_1)
+{
+	struct weir_store *store = folder_open(dir, false);
+	struct weir_store_quota quota = {
+		.keep_ns = 1, .release_block = 8, .release_segment = 8};
+	struct weir_store_retained retained;
+	struct weir_backup_result result;
+	struct folder_seen all;
+
+	fill(store, 4, 4, 0);
+	all = see(store);
+	weir_store_close(store);
+	forget_base("20241004");
+	forget_base("20241005");
+	forget_base("20241006");
+	forget_base("20241007");
+	check(dir);
+	backup();
+	store = folder_open(dir, false);
+	ck_assert(same(all, see(store)));
+	ck_assert_int_eq(weir_store_retain(store, &quota, START + 30 * DAY, &retained), 0);
+	ck_assert_uint_eq(retained.removed, 2);
+	weir_store_close(store);
+	ck_assert_int_eq(weir_restore_mount(dir, to, "old", &quiet, &result), 0);
+	ck_assert_uint_eq(result.parts, 2);
+	store = folder_open(dir, false);
+	ck_assert(same(all, see(store)));
+	weir_store_close(store);
+}
+END_TEST
+
 /* The backup of another node has numbers of its own: all of it is shown. */
 START_TEST(test_mount_other)
 {
@@ -360,6 +449,8 @@ int main(void)
 	tcase_add_test(tests, test_damaged_store);
 	tcase_add_test(tests, test_live);
 	tcase_add_test(tests, test_mount);
+	tcase_add_test(tests, test_mount_many);
+	tcase_add_test(tests, test_mount_format_1);
 	tcase_add_test(tests, test_mount_other);
 	suite_add_tcase(suite, tests);
 	runner = srunner_create(suite);

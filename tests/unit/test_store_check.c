@@ -218,6 +218,33 @@ START_TEST(test_open_any_byte)
 }
 END_TEST
 
+/* The page at which LMDB begins says that it is a branch with one child: LMDB's own assertion. */
+START_TEST(test_open_assertion)
+{
+	struct folder_seen seen = {0};
+	struct weir_store *store;
+	uint64_t damaged = 0, root;
+	size_t bytes;
+	uint8_t *file;
+
+	make_store(2);
+	file = folder_read(folder_file("20241004"), &bytes);
+	/* docs of the format: pages.c. Of the newer of the two roots, the main database's. */
+	memcpy(&root, file + (memcmp(file + 144, file + 4096 + 144, 1) > 0 ? 0 : 4096) + 128, 8);
+	ck_assert_uint_lt((root + 1) * 4096, bytes + 1);
+	file[root * 4096 + 10] = 1;
+	file[root * 4096 + 12] = 18;
+	folder_write(folder_file("20241004"), file, bytes);
+	free(file);
+	store = folder_open(dir, false);
+	ck_assert_int_eq(weir_store_scan(store, 0, UINT64_MAX, false, folder_visit, &seen,
+					 &damaged), 0);
+	ck_assert_uint_ge(damaged, 1);
+	ck_assert_uint_eq(seen.blocks, 5);
+	weir_store_close(store);
+}
+END_TEST
+
 /* A writer commits all the time, on a file that is small enough that pages are reused at
  * once: no fault is seen that is not there. */
 START_TEST(test_while_written)
@@ -251,6 +278,36 @@ START_TEST(test_while_written)
 }
 END_TEST
 
+/* While the second day is looked at, retention takes the first, which was looked at before. */
+static bool remove_first(void *arg, uint64_t seq, const void *body, size_t body_bytes,
+			 const uint8_t *hash, char *why, size_t why_bytes)
+{
+	if (seq == 5)
+		ck_assert_int_eq(weir_folder_remove(dir, "20241004"), 0);
+	return true;
+}
+
+START_TEST(test_removed_meanwhile)
+{
+	struct weir_check_options options = {.fault = take_fault, .segment = remove_first};
+	struct found found = {0};
+	struct weir_check *check;
+
+	options.arg = &found;
+	make_store(3);
+	ck_assert_int_eq(weir_check_store(dir, &options, &check), 0);
+	ck_assert_msg(!found.faults, "%s", found.first);
+	ck_assert(check->balance_known);
+	ck_assert(check->balanced);
+	weir_check_free(check);
+	/* Now it is gone from the beginning. */
+	check = run_check(&found);
+	ck_assert_msg(!found.faults, "%s", found.first);
+	ck_assert(check->balanced);
+	weir_check_free(check);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("store_check");
@@ -265,7 +322,9 @@ int main(void)
 	tcase_add_test(tests, test_cut);
 	tcase_add_test(tests, test_any_byte);
 	tcase_add_test(tests, test_open_any_byte);
+	tcase_add_test(tests, test_open_assertion);
 	tcase_add_test(tests, test_while_written);
+	tcase_add_test(tests, test_removed_meanwhile);
 	suite_add_tcase(suite, tests);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_NORMAL);
