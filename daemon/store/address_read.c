@@ -174,6 +174,9 @@ void weir_addresses_range(const struct weir_addresses *a, enum weir_address_side
 {
 	*first = count_bits(a->bitmap[side], find(a, low));
 	*end = high + 1 ? count_bits(a->bitmap[side], find(a, high + 1)) : a->side_entries[side];
+	/* What was not decoded may not ascend. */
+	if (*end < *first)
+		*end = *first;
 }
 
 static unsigned bit(const uint8_t *bitmap, uint32_t index)
