@@ -50,7 +50,8 @@ int weir_columns_open(struct weir_columns *columns, const struct weir_store_bloc
 {
 	int ret = weir_store_view_open(columns->view, block);
 
-	columns->loaded = columns->coded = columns->uncoded = 0;
+	columns->loaded = columns->unspelled = columns->counted = 0;
+	columns->coded = columns->uncoded = 0;
 	columns->hosts = 0;
 	columns->swapped = false;
 	columns->count = ret ? 0 : weir_store_view_records(columns->view);
@@ -100,24 +101,60 @@ static enum weir_column_id next_id(uint64_t *set)
 	return id;
 }
 
+static void count_bytes(struct weir_columns *c, enum weir_column_id id)
+{
+	if (!(c->counted & WEIR_COLUMN_BIT(id)))
+		c->figures->bytes_read += weir_store_view_column_bytes(c->view, id);
+	c->counted |= WEIR_COLUMN_BIT(id);
+}
+
+static int load(struct weir_columns *c, enum weir_column_id id, bool spell)
+{
+	uint64_t bit = WEIR_COLUMN_BIT(id);
+	int ret;
+
+	if (c->loaded & bit || (!spell && c->unspelled & bit))
+		return 0;
+	ret = (spell ? weir_store_view_column : weir_store_view_codes)(c->view, id, &c->vector[id]);
+	if (ret)
+		return ret;
+	count_bytes(c, id);
+	*(spell ? &c->loaded : &c->unspelled) |= bit;
+	return 0;
+}
+
 int weir_columns_load(struct weir_columns *columns, uint64_t set)
 {
 	uint64_t began_ns = weir_clock_monotonic_ns();
+	int ret = 0;
 
-	while (set) {
-		enum weir_column_id id = weir_columns_id(columns, next_id(&set));
-		int ret;
-
-		if (columns->loaded & WEIR_COLUMN_BIT(id))
-			continue;
-		ret = weir_store_view_column(columns->view, id, &columns->vector[id]);
-		if (ret)
-			return ret;
-		columns->loaded |= WEIR_COLUMN_BIT(id);
-		columns->figures->bytes_read += weir_store_view_column_bytes(columns->view, id);
-	}
+	while (set && !ret)
+		ret = load(columns, weir_columns_id(columns, next_id(&set)), true);
 	columns->figures->read_ns += weir_clock_monotonic_ns() - began_ns;
-	return 0;
+	return ret;
+}
+
+int weir_columns_load_codes(struct weir_columns *columns, enum weir_column_id id)
+{
+	uint64_t began_ns = weir_clock_monotonic_ns();
+	int ret = load(columns, weir_columns_id(columns, id), false);
+
+	columns->figures->read_ns += weir_clock_monotonic_ns() - began_ns;
+	return ret;
+}
+
+int weir_columns_run_rows(struct weir_columns *columns, enum weir_column_id id, uint32_t first,
+			  uint32_t end, uint32_t *from, uint32_t *to)
+{
+	uint64_t began_ns = weir_clock_monotonic_ns();
+	int ret;
+
+	id = weir_columns_id(columns, id);
+	ret = weir_store_view_run_rows(columns->view, id, first, end, from, to);
+	if (!ret)
+		count_bytes(columns, id);
+	columns->figures->read_ns += weir_clock_monotonic_ns() - began_ns;
+	return ret;
 }
 
 const struct weir_vector *weir_columns_get(const struct weir_columns *columns,

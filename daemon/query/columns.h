@@ -31,6 +31,8 @@ struct weir_columns {
 	uint32_t count; /* records in the block */
 	bool swapped;
 	uint64_t loaded; /* columns in vector[], as WEIR_COLUMN_BIT()s */
+	uint64_t unspelled; /* address columns there whose codes alone are loaded */
+	uint64_t counted; /* columns whose bytes were counted as read */
 	struct weir_vector vector[WEIR_COLUMN_END];
 	uint64_t coded; /* columns in codes[] */
 	uint64_t uncoded; /* tried in vain */
@@ -55,6 +57,12 @@ void weir_columns_close(struct weir_columns *columns);
 enum weir_column_id weir_columns_id(const struct weir_columns *columns, enum weir_column_id id);
 /* Decode all of @set (as seen: swapped if so). -EBADMSG, -ENOTSUP: the block is damaged. */
 int weir_columns_load(struct weir_columns *columns, uint64_t set);
+/* Decode the codes of the address column @id; its values, if they are a dictionary, are left
+ * until weir_columns_load(). */
+int weir_columns_load_codes(struct weir_columns *columns, enum weir_column_id id);
+/* As weir_store_view_run_rows(). */
+int weir_columns_run_rows(struct weir_columns *columns, enum weir_column_id id, uint32_t first,
+			  uint32_t end, uint32_t *from, uint32_t *to);
 /* A loaded column. */
 const struct weir_vector *weir_columns_get(const struct weir_columns *columns,
 					   enum weir_column_id id);

@@ -180,6 +180,10 @@ static void get_values(const struct weir_query_spec *spec, const struct weir_col
 			g->values[m] = vector->values;
 			continue;
 		}
+		if (count == vector->count) {
+			weir_vector_numbers(vector, 0, count, g->value[m]);
+			continue;
+		}
 		for (uint32_t i = 0; i < count; i++)
 			g->value[m][rows[i]] = weir_vector_number(vector, rows[i]);
 	}

@@ -47,46 +47,6 @@ static void pick_codes(const struct weir_columns *c, const struct weir_codes *co
 		weir_kernel_codes(codes->codes, c->count, low, high, in, out);
 }
 
-/* The first entry of the sorted dictionary that is not below @address. */
-static uint32_t find_address(const struct weir_vector *v, const uint8_t address[16])
-{
-	const uint8_t(*value)[16] = v->values;
-	uint32_t low = 0, high = v->entries;
-
-	while (low < high) {
-		uint32_t middle = (low + high) / 2;
-
-		if (memcmp(value[middle], address, 16) < 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
-}
-
-/* Entries in [*@low, *@high) begin with the prefix. */
-static void find_prefix(const struct weir_vector *v, const struct weir_prefix *prefix,
-			uint32_t *low, uint32_t *high)
-{
-	uint8_t first[16], last[16];
-	unsigned byte = prefix->bits / 8, bits = prefix->bits % 8;
-	uint8_t rest = (uint8_t)(0xff >> bits);
-
-	memcpy(first, prefix->address, sizeof(first));
-	memcpy(last, first, sizeof(last));
-	if (byte < 16) {
-		first[byte] &= (uint8_t)~rest;
-		last[byte] |= rest;
-		memset(first + byte + 1, 0, 15 - byte);
-		memset(last + byte + 1, 0xff, 15 - byte);
-	}
-	*low = find_address(v, first);
-	*high = find_address(v, last);
-	if (*high < v->entries &&
-	    !memcmp((const uint8_t *)v->values + 16 * (size_t)*high, last, sizeof(last)))
-		++*high;
-}
-
 static void pick_version(struct weir_columns *c, uint8_t version, const struct weir_bits *in,
 			 struct weir_bits *out)
 {
@@ -109,46 +69,121 @@ static void pick_version(struct weir_columns *c, uint8_t version, const struct w
 	}
 }
 
-/* One end's address, from a dictionary: where in it do the prefixes lie? A few prefixes
- * only; each costs a pass over the codes unless it is not there. */
-static void test_dictionary(struct weir_select *s, struct weir_columns *c,
-			    const struct weir_step *step, enum weir_column_id id,
-			    const struct weir_bits *in, struct weir_bits *out)
+/* Codes of an address column that begin with one of the prefixes of a step. */
+struct found {
+	uint32_t ranges;
+	uint32_t first, end; /* of the last one */
+};
+
+/* Add codes to ->lut, which has them if there is more than one range. */
+static int add_range(struct weir_select *s, struct weir_columns *c, enum weir_column_id id,
+		     struct found *found, uint32_t first, uint32_t end)
 {
-	const struct weir_vector *v = weir_columns_get(c, id);
-	const struct weir_codes *codes = weir_columns_codes(c, id);
+	if (found->ranges == 1) {
+		int ret = weir_columns_load_codes(c, id);
+
+		if (ret)
+			return ret;
+		memset(s->lut, 0, weir_columns_get(c, id)->entries);
+		memset(s->lut + found->first, 1, found->end - found->first);
+	}
+	if (found->ranges++)
+		memset(s->lut + first, 1, end - first);
+	found->first = first;
+	found->end = end;
+	return 0;
+}
+
+/* Where in the dictionary the prefixes of one IP version lie. */
+static int find_prefixes(struct weir_select *s, struct weir_columns *c,
+			 const struct weir_step *step, enum weir_column_id id, uint8_t version,
+			 struct found *found)
+{
+	*found = (struct found){0};
+	for (unsigned i = 0; i < step->count; i++) {
+		const struct weir_prefix *prefix = &s->filter->values[step->first + i].prefix;
+		uint32_t first, end;
+		int ret;
+
+		if (prefix->ip_version != version)
+			continue;
+		ret = weir_store_view_prefix(c->view, weir_columns_id(c, id), prefix->address,
+					     prefix->bits, &first, &end);
+		if (!ret && first < end)
+			ret = add_range(s, c, id, found, first, end);
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
+/* Of @in, the records [@from, @to). */
+static void pick_rows(const struct weir_columns *c, uint32_t from, uint32_t to,
+		      const struct weir_bits *in, struct weir_bits *out)
+{
+	clear(c, out);
+	for (uint32_t w = from / 64; 64 * w < to; w++) {
+		uint64_t bits = UINT64_MAX;
+
+		if (64 * w < from)
+			bits &= UINT64_MAX << from % 64;
+		if (to - 64 * w < 64)
+			bits &= (1ULL << to % 64) - 1;
+		out->word[w] = in->word[w] & bits;
+	}
+}
+
+/* The records of @in with a code that was found. */
+static int pick_found(struct weir_select *s, struct weir_columns *c, enum weir_column_id id,
+		      const struct found *found, const struct weir_bits *in, struct weir_bits *out)
+{
+	const struct weir_codes *codes;
+	uint32_t from, to;
+	int ret = -ENODATA;
+
+	if (found->ranges == 1)
+		ret = weir_columns_run_rows(c, id, found->first, found->end, &from, &to);
+	if (!ret)
+		pick_rows(c, from, to, in, out);
+	if (ret != -ENODATA)
+		return ret;
+	ret = weir_columns_load_codes(c, id);
+	if (ret)
+		return ret;
+	codes = weir_columns_codes(c, id);
+	if (found->ranges == 1)
+		pick_codes(c, codes, found->first, found->end, in, out);
+	else
+		weir_kernel_lut(codes->codes, c->count, s->lut, in, out);
+	return 0;
+}
+
+/* One end's address, from a dictionary: where in it do the prefixes lie? If they do not, nothing
+ * is decoded. -ENODATA: there is no dictionary. */
+static int test_dictionary(struct weir_select *s, struct weir_columns *c,
+			   const struct weir_step *step, enum weir_column_id id,
+			   const struct weir_bits *in, struct weir_bits *out)
+{
 	struct weir_bits *hit = &s->scratch[0], *one = &s->scratch[1];
 
 	clear(c, out);
-	for (unsigned version = 4; version <= 6; version += 2) {
-		unsigned found = 0, ranges = 0;
-		uint32_t low, high, first = 0, last = 0;
+	for (uint8_t version = 4; version <= 6; version += 2) {
+		struct found found;
+		int ret = find_prefixes(s, c, step, id, version, &found);
 
-		for (unsigned i = 0; i < step->count; i++) {
-			const struct weir_prefix *prefix =
-				&s->filter->values[step->first + i].prefix;
-
-			if (prefix->ip_version != version)
-				continue;
-			find_prefix(v, prefix, &low, &high);
-			if (low >= high)
-				continue;
-			if (!ranges++)
-				memset(s->lut, 0, v->entries);
-			memset(s->lut + low, 1, high - low);
-			found += high - low;
-			first = low;
-			last = high;
-		}
-		if (!found)
+		if (ret)
+			return ret;
+		if (!found.ranges)
 			continue;
-		if (ranges == 1)
-			pick_codes(c, codes, first, last, in, one);
-		else
-			weir_kernel_lut(codes->codes, c->count, s->lut, in, one);
-		pick_version(c, (uint8_t)version, one, hit);
+		ret = weir_columns_load(c, WEIR_COLUMN_BIT(WEIR_COLUMN_IP_VERSION));
+		if (!ret)
+			ret = pick_found(s, c, id, &found, in, one);
+		if (ret)
+			return ret;
+		pick_version(c, version, one, hit);
 		add_bits(c, out, hit);
 	}
+	return 0;
 }
 
 /* Ranges in a column of numbers. */
@@ -310,18 +345,18 @@ static int test_one(struct weir_select *s, struct weir_columns *c, const struct 
 {
 	bool src = step->direction == WEIR_SRC;
 	enum weir_column_id id;
-	int ret = weir_columns_load(c, weir_filter_step_columns(step));
+	int ret;
 
+	if (step->test == WEIR_TEST_ADDRESS) {
+		id = src ? WEIR_COLUMN_SRC_ADDR : WEIR_COLUMN_DST_ADDR;
+		ret = test_dictionary(s, c, step, id, in, out);
+		if (ret != -ENODATA)
+			return ret;
+	}
+	ret = weir_columns_load(c, weir_filter_step_columns(step));
 	if (ret)
 		return ret;
 	switch ((enum weir_test)step->test) {
-	case WEIR_TEST_ADDRESS:
-		id = src ? WEIR_COLUMN_SRC_ADDR : WEIR_COLUMN_DST_ADDR;
-		if (weir_columns_get(c, id)->form == WEIR_VECTOR_DICTIONARY) {
-			test_dictionary(s, c, step, id, in, out);
-			return 0;
-		}
-		break;
 	case WEIR_TEST_PORT:
 		return test_port(s, c, step, src ? WEIR_COLUMN_SRC_PORT : WEIR_COLUMN_DST_PORT, in,
 				 out);

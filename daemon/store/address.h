@@ -71,6 +71,9 @@ int weir_addresses_open(struct weir_addresses *addresses, const uint8_t *from, s
 /* Whether @side has an address in [@low, @high]. */
 bool weir_addresses_hold(const struct weir_addresses *addresses, enum weir_address_side side,
 			 weir_address low, weir_address high);
+/* Those of @side in [@low, @high] are its entries [*@first, *@end). */
+void weir_addresses_range(const struct weir_addresses *addresses, enum weir_address_side side,
+			  weir_address low, weir_address high, uint32_t *first, uint32_t *end);
 /* Those of each side, 16 bytes each; there must be room for one more. -EBADMSG: not ascending. */
 int weir_addresses_decode(const struct weir_addresses *addresses,
 			  uint8_t (*to[WEIR_ADDRESS_SIDES])[16]);

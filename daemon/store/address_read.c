@@ -169,6 +169,16 @@ bool weir_addresses_hold(const struct weir_addresses *a, enum weir_address_side 
 	return any_bit(a->bitmap[side], first, end);
 }
 
+void weir_addresses_range(const struct weir_addresses *a, enum weir_address_side side,
+			  weir_address low, weir_address high, uint32_t *first, uint32_t *end)
+{
+	*first = count_bits(a->bitmap[side], find(a, low));
+	*end = high + 1 ? count_bits(a->bitmap[side], find(a, high + 1)) : a->side_entries[side];
+	/* What was not decoded may not ascend. */
+	if (*end < *first)
+		*end = *first;
+}
+
 static unsigned bit(const uint8_t *bitmap, uint32_t index)
 {
 	return bitmap[index / 8] >> index % 8 & 1;

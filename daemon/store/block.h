@@ -85,6 +85,12 @@ bool weir_block_may_hold_prefix(struct weir_block_reader *reader, enum weir_colu
 				const uint8_t address[16], unsigned bits);
 bool weir_block_may_hold_number(struct weir_block_reader *reader, enum weir_column_id id,
 				uint64_t low, uint64_t high);
+int weir_block_prefix(struct weir_block_reader *reader, enum weir_column_id id,
+		      const uint8_t address[16], unsigned bits, uint32_t *first, uint32_t *end);
+int weir_block_run_rows(struct weir_block_reader *reader, enum weir_column_id id, uint32_t first,
+			uint32_t end, uint32_t *from, uint32_t *to);
+int weir_block_codes(struct weir_block_reader *reader, enum weir_column_id id,
+		     struct weir_vector *vector);
 int weir_block_column(struct weir_block_reader *reader, enum weir_column_id id,
 		      struct weir_vector *vector);
 int weir_block_rows(struct weir_block_reader *reader, uint64_t columns, struct weir_flow *flows);

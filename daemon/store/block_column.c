@@ -12,42 +12,43 @@ enum {
 	STRIDE = 128,
 };
 
+/* Room for the values of an address column, whose codes are decoded by what follows. */
+static int open_dictionary(struct weir_block_reader *reader, enum weir_column_id id,
+			   struct weir_vector *vector)
+{
+	int ret = weir_block_open_addresses(reader);
+	uint32_t entries;
+
+	if (ret)
+		return ret;
+	entries = reader->addresses.side_entries[weir_block_side(id)];
+	if (!entries || entries > reader->header.count)
+		return -EBADMSG;
+	ret = weir_decode_room_values(&reader->room[id], 16);
+	vector->form = WEIR_VECTOR_DICTIONARY;
+	vector->entries = entries;
+	vector->values = reader->room[id].values;
+	return ret;
+}
+
 /* The values of both address columns: one pass over the dictionary makes the two. */
 static int spell_addresses(struct weir_block_reader *reader)
 {
 	uint8_t(*to[WEIR_ADDRESS_SIDES])[16];
-	int ret = weir_block_open_addresses(reader);
+	int ret = 0;
 
-	if (ret || reader->spelled)
-		return ret;
-	for (unsigned id = WEIR_COLUMN_SRC_ADDR; id <= WEIR_COLUMN_DST_ADDR; id++) {
-		struct weir_decode_room *room = &reader->room[id];
-		uint32_t entries = reader->addresses.side_entries[weir_block_side(id)];
+	if (reader->spelled)
+		return 0;
+	for (unsigned id = WEIR_COLUMN_SRC_ADDR; id <= WEIR_COLUMN_DST_ADDR && !ret; id++) {
+		struct weir_vector ignored;
 
-		if (!entries || entries > reader->header.count)
-			return -EBADMSG;
-		ret = weir_decode_room_values(room, 16);
-		if (ret)
-			return ret;
-		to[weir_block_side(id)] = (uint8_t(*)[16])room->values;
+		ret = open_dictionary(reader, id, &ignored);
+		to[weir_block_side(id)] = (uint8_t(*)[16])reader->room[id].values;
 	}
-	ret = weir_addresses_decode(&reader->addresses, to);
+	if (!ret)
+		ret = weir_addresses_decode(&reader->addresses, to);
 	reader->spelled = !ret;
 	return ret;
-}
-
-/* The values of an address column whose codes are decoded by what follows. */
-static int decode_dictionary(struct weir_block_reader *reader, enum weir_column_id id,
-			     struct weir_vector *vector)
-{
-	int ret = spell_addresses(reader);
-
-	if (ret)
-		return ret;
-	vector->form = WEIR_VECTOR_DICTIONARY;
-	vector->entries = reader->addresses.side_entries[weir_block_side(id)];
-	vector->values = reader->room[id].values;
-	return 0;
 }
 
 /* What is on disk is neither aligned nor in host order everywhere. */
@@ -81,23 +82,31 @@ static int decode_constant(struct weir_block_reader *reader, const struct weir_c
 	return 0;
 }
 
-static int decode_coded(struct weir_block_reader *reader, const struct weir_column *column,
-			struct weir_vector *vector)
+static struct weir_decode start_decode(struct weir_block_reader *reader,
+				       const struct weir_column *column)
 {
 	const struct block_entry *entry = &reader->columns[column->id].entry;
-	struct weir_vector base;
-	struct weir_decode decode = {
+
+	return (struct weir_decode){
 		.unpacker = reader->unpacker,
 		.column = column,
 		.count = reader->header.count,
 		.codec = entry->codec,
 		.from = {.at = reader->data + entry->offset, .left = entry->bytes},
-		.base = &base,
 		.room = &reader->room[column->id]};
+}
+
+static int decode_coded(struct weir_block_reader *reader, const struct weir_column *column,
+			struct weir_vector *vector)
+{
+	const struct block_entry *entry = &reader->columns[column->id].entry;
+	struct weir_vector base;
+	struct weir_decode decode = start_decode(reader, column);
 	int ret = weir_block_check_section(reader, &reader->columns[column->id]);
 
 	if (!ret && column->id <= WEIR_COLUMN_DST_ADDR)
-		ret = decode_dictionary(reader, column->id, vector);
+		ret = open_dictionary(reader, column->id, vector);
+	decode.base = &base;
 	decode.entries = vector->entries;
 	if (!ret && (entry->codec == WEIR_CODEC_DELTA || entry->codec == WEIR_CODEC_MAP ||
 		     entry->codec == WEIR_CODEC_ASCENDING)) {
@@ -105,14 +114,14 @@ static int decode_coded(struct weir_block_reader *reader, const struct weir_colu
 		if (!weir_column_find(entry->base) || reader->busy & WEIR_COLUMN_BIT(entry->base))
 			return -EBADMSG;
 		reader->busy |= WEIR_COLUMN_BIT(column->id);
-		ret = weir_block_column(reader, entry->base, &base);
+		ret = weir_block_codes(reader, entry->base, &base);
 		reader->busy &= ~WEIR_COLUMN_BIT(column->id);
 	}
 	return ret ? ret : weir_decode_column(&decode, vector);
 }
 
-int weir_block_column(struct weir_block_reader *reader, enum weir_column_id id,
-		      struct weir_vector *vector)
+int weir_block_codes(struct weir_block_reader *reader, enum weir_column_id id,
+		     struct weir_vector *vector)
 {
 	static const uint64_t zero[2];
 	const struct weir_column *column = weir_column_find(id);
@@ -144,6 +153,36 @@ int weir_block_column(struct weir_block_reader *reader, enum weir_column_id id,
 	}
 	*vector = *decoded;
 	return 0;
+}
+
+int weir_block_run_rows(struct weir_block_reader *reader, enum weir_column_id id, uint32_t first,
+			uint32_t end, uint32_t *from, uint32_t *to)
+{
+	const struct section *section = &reader->columns[id];
+	struct weir_decode decode;
+	struct weir_vector ignored;
+	int ret;
+
+	if (id > WEIR_COLUMN_DST_ADDR || !section->present || !section->entry.bytes)
+		return -ENODATA;
+	ret = weir_block_check_section(reader, &reader->columns[id]);
+	if (!ret)
+		ret = open_dictionary(reader, id, &ignored);
+	if (ret)
+		return ret;
+	decode = start_decode(reader, weir_column_find(id));
+	decode.entries = ignored.entries;
+	return weir_decode_run_rows(&decode, first, end, from, to);
+}
+
+int weir_block_column(struct weir_block_reader *reader, enum weir_column_id id,
+		      struct weir_vector *vector)
+{
+	int ret = weir_block_codes(reader, id, vector);
+
+	if (!ret && id <= WEIR_COLUMN_DST_ADDR && vector->form == WEIR_VECTOR_DICTIONARY)
+		ret = spell_addresses(reader);
+	return ret;
 }
 
 int weir_block_rows(struct weir_block_reader *reader, uint64_t columns, struct weir_flow *flows)

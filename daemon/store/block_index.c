@@ -87,11 +87,30 @@ bool weir_block_range(struct weir_block_reader *reader, enum weir_column_id id, 
 	return !reader->columns[id].present || reader->header.version > 1;
 }
 
+static weir_address mask_of(unsigned bits)
+{
+	return bits ? ~(weir_address)0 << (128 - (bits > 128 ? 128 : bits)) : 0;
+}
+
+int weir_block_prefix(struct weir_block_reader *reader, enum weir_column_id id,
+		      const uint8_t address[16], unsigned bits, uint32_t *first, uint32_t *end)
+{
+	weir_address mask = mask_of(bits), low = weir_address_load(address) & mask;
+	int ret;
+
+	if (id > WEIR_COLUMN_DST_ADDR || reader->header.version == 1)
+		return -ENODATA;
+	ret = weir_block_open_addresses(reader);
+	if (!ret)
+		weir_addresses_range(&reader->addresses, weir_block_side(id), low, low | ~mask,
+				     first, end);
+	return ret;
+}
+
 bool weir_block_may_hold_prefix(struct weir_block_reader *reader, enum weir_column_id id,
 				const uint8_t address[16], unsigned bits)
 {
-	weir_address mask = bits ? ~(weir_address)0 << (128 - (bits > 128 ? 128 : bits)) : 0;
-	weir_address low = weir_address_load(address) & mask;
+	weir_address mask = mask_of(bits), low = weir_address_load(address) & mask;
 
 	/* What is damaged is found when it is decoded, and counted then. */
 	if (id > WEIR_COLUMN_DST_ADDR || reader->header.version == 1 ||

@@ -432,6 +432,48 @@ static int decode_runs(struct weir_decode *d, struct weir_vector *vector)
 	return row == d->count ? 0 : -EBADMSG;
 }
 
+WEIR_CLONES
+static uint32_t sum_lengths(const uint16_t *lengths, uint32_t count)
+{
+	uint32_t sum = count;
+
+	for (uint32_t i = 0; i < count; i++)
+		sum += lengths[i];
+	return sum;
+}
+
+static uint32_t clamp(uint32_t number, uint32_t low, uint32_t high)
+{
+	return number < low ? low : number > high ? high : number;
+}
+
+int weir_decode_run_rows(struct weir_decode *decode, uint32_t first, uint32_t end, uint32_t *from,
+			 uint32_t *to)
+{
+	uint32_t rows[3] = {0}; /* before, in, and behind the codes */
+	uint16_t lengths[CHUNK];
+	struct weir_packed packed;
+	int ret;
+
+	if (decode->codec != WEIR_CODEC_RUNS)
+		return -ENODATA;
+	ret = weir_unpack(decode->unpacker, &decode->from, decode->entries, &packed);
+	if (!ret && packed.planes > 2)
+		ret = -ENODATA;
+	for (uint32_t at = 0; at < decode->entries && !ret; at += CHUNK) {
+		uint32_t next = at + chunk_count(decode->entries, at);
+		uint32_t cut[2] = {clamp(first, at, next) - at, clamp(end, at, next) - at};
+
+		weir_packed_read16(&packed, at, next - at, lengths);
+		rows[0] += sum_lengths(lengths, cut[0]);
+		rows[1] += sum_lengths(lengths + cut[0], cut[1] - cut[0]);
+		rows[2] += sum_lengths(lengths + cut[1], next - at - cut[1]);
+	}
+	*from = rows[0];
+	*to = rows[0] + rows[1];
+	return ret || *to + rows[2] == decode->count ? ret : -EBADMSG;
+}
+
 static int decode_codes(struct weir_decode *d, struct weir_vector *vector)
 {
 	struct weir_packed packed;

@@ -34,5 +34,9 @@ int weir_decode_room_codes(struct weir_decode_room *room);
 /* Decode into *@vector: all but the values of an address column. -EBADMSG: not well formed.
  * -ENOTSUP: of a later version. */
 int weir_decode_column(struct weir_decode *decode, struct weir_vector *vector);
+/* Of an address column whose records come in runs, one for each code: the records of the codes
+ * [@first, @end) are [*@from, *@to). -ENODATA: it is no such column; -EBADMSG. */
+int weir_decode_run_rows(struct weir_decode *decode, uint32_t first, uint32_t end, uint32_t *from,
+			 uint32_t *to);
 
 #endif

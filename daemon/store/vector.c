@@ -2,6 +2,8 @@
 /* vector.c - from columns back to records. */
 #include "daemon/store/vector.h"
 
+#include "daemon/store/clones.h"
+
 /* @index says where the value of record i is. Copies of constant size compile to moves. */
 #define COPY(bytes, index)                                                                         \
 	for (uint32_t i = 0; i < count; i++)                                                       \
@@ -59,4 +61,39 @@ void weir_vector_gather(const struct weir_vector *vector, enum weir_column_id id
 			const uint16_t *rows, uint32_t count, struct weir_flow *flows)
 {
 	copy(vector, id, 0, rows, count, flows);
+}
+
+#define WIDEN(type)                                                                                \
+	do {                                                                                       \
+		const type *from = vector->values;                                                 \
+                                                                                                   \
+		if (vector->form == WEIR_VECTOR_CONSTANT)                                          \
+			for (uint32_t i = 0; i < count; i++)                                       \
+				to[i] = from[0];                                                   \
+		else if (vector->form == WEIR_VECTOR_DICTIONARY)                                   \
+			for (uint32_t i = 0; i < count; i++)                                       \
+				to[i] = from[vector->codes[first + i]];                            \
+		else                                                                               \
+			for (uint32_t i = 0; i < count; i++)                                       \
+				to[i] = from[first + i];                                           \
+	} while (0)
+
+WEIR_CLONES
+void weir_vector_numbers(const struct weir_vector *vector, uint32_t first, uint32_t count,
+			 uint64_t *to)
+{
+	switch (vector->width) {
+	case 1:
+		WIDEN(uint8_t);
+		break;
+	case 2:
+		WIDEN(uint16_t);
+		break;
+	case 4:
+		WIDEN(uint32_t);
+		break;
+	default:
+		WIDEN(uint64_t);
+		break;
+	}
 }

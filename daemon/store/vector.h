@@ -65,4 +65,8 @@ void weir_vector_scatter(const struct weir_vector *vector, enum weir_column_id i
 void weir_vector_gather(const struct weir_vector *vector, enum weir_column_id id,
 			const uint16_t *rows, uint32_t count, struct weir_flow *flows);
 
+/* The numbers of records @first .. @first + @count of a column of numbers, into @to. */
+void weir_vector_numbers(const struct weir_vector *vector, uint32_t first, uint32_t count,
+			 uint64_t *to);
+
 #endif

@@ -171,6 +171,26 @@ int weir_store_view_column(struct weir_store_view *view, enum weir_column_id id,
 	return note_damage(view, weir_block_column(view->reader, id, vector));
 }
 
+int weir_store_view_codes(struct weir_store_view *view, enum weir_column_id id,
+			  struct weir_vector *vector)
+{
+	return note_damage(view, weir_block_codes(view->reader, id, vector));
+}
+
+int weir_store_view_prefix(struct weir_store_view *view, enum weir_column_id id,
+			   const uint8_t address[16], unsigned bits, uint32_t *first,
+			   uint32_t *end)
+{
+	return note_damage(view,
+			   weir_block_prefix(view->reader, id, address, bits, first, end));
+}
+
+int weir_store_view_run_rows(struct weir_store_view *view, enum weir_column_id id, uint32_t first,
+			     uint32_t end, uint32_t *from, uint32_t *to)
+{
+	return note_damage(view, weir_block_run_rows(view->reader, id, first, end, from, to));
+}
+
 int weir_store_view_rows(struct weir_store_view *view, uint64_t columns, struct weir_flow *flows)
 {
 	return note_damage(view, weir_block_rows(view->reader, columns, flows));

@@ -79,6 +79,18 @@ bool weir_store_view_may_hold_number(struct weir_store_view *view, enum weir_col
  */
 int weir_store_view_column(struct weir_store_view *view, enum weir_column_id id,
 			   struct weir_vector *vector);
+/* The same without the values of a dictionary of addresses, which may not have been spelled out. */
+int weir_store_view_codes(struct weir_store_view *view, enum weir_column_id id,
+			  struct weir_vector *vector);
+/* Of an address column that is a dictionary: the codes [*@first, *@end) are those of all addresses of which
+ * the first @bits are those of @address. Decodes nothing. -ENODATA: it is none; -EBADMSG: damaged (logged). */
+int weir_store_view_prefix(struct weir_store_view *view, enum weir_column_id id,
+			   const uint8_t address[16], unsigned bits, uint32_t *first,
+			   uint32_t *end);
+/* Of an address column whose records are sorted by it: those with a code in [@first, @end) are the records
+ * [*@from, *@to). -ENODATA: it is not; -EBADMSG: damaged (logged). */
+int weir_store_view_run_rows(struct weir_store_view *view, enum weir_column_id id, uint32_t first,
+			     uint32_t end, uint32_t *from, uint32_t *to);
 /* Put all records into @flows (room for weir_store_view_records()), with the members of @columns
  * (WEIR_COLUMN_BIT()s) read from the block and all others zero. */
 int weir_store_view_rows(struct weir_store_view *view, uint64_t columns, struct weir_flow *flows);

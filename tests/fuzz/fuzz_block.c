@@ -33,6 +33,19 @@ static void check_column(struct weir_block_reader *reader, enum weir_column_id i
 		abort();
 }
 
+/* Records found without decoding must be among those that there are. */
+static void check_rows(struct weir_block_reader *reader, enum weir_column_id id,
+		       const uint8_t address[16])
+{
+	uint32_t first, end, from, to;
+
+	if (weir_block_prefix(reader, id, address, 16, &first, &end) ||
+	    weir_block_run_rows(reader, id, first, end, &from, &to))
+		return;
+	if (first > end || from > to || to > weir_block_count(reader))
+		abort();
+}
+
 static void read_block(const uint8_t *data, size_t bytes)
 {
 	static struct weir_flow *flows;
@@ -50,6 +63,7 @@ static void read_block(const uint8_t *data, size_t bytes)
 		for (unsigned id = 1; id < WEIR_COLUMN_END; id++) {
 			weir_block_may_hold_number(reader, id, 80, 443);
 			weir_block_may_hold_prefix(reader, id, address, 16);
+			check_rows(reader, id, address);
 			check_column(reader, id);
 		}
 		weir_block_rows(reader, WEIR_COLUMN_ALL, flows);

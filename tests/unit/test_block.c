@@ -465,6 +465,30 @@ static bool matches(const uint8_t *address, const uint8_t *prefix, unsigned bits
 	       (!mask || (address[bits / 8] & mask) == (prefix[bits / 8] & mask));
 }
 
+/* The codes of a prefix are those of the addresses that have it, and so are the records, where
+ * they are in the order of their codes. */
+static void check_prefix_codes(enum weir_column_id id, const uint8_t *prefix, unsigned bits)
+{
+	uint32_t first, end, from, to;
+	struct weir_vector vector;
+	uint32_t wrong = 0;
+	int sorted;
+
+	ck_assert_int_eq(weir_block_prefix(reader, id, prefix, bits, &first, &end), 0);
+	sorted = weir_block_run_rows(reader, id, first, end, &from, &to);
+	ck_assert_int_eq(sorted, id == WEIR_COLUMN_SRC_ADDR ? 0 : -ENODATA);
+	ck_assert_int_eq(weir_block_codes(reader, id, &vector), 0);
+	ck_assert_int_eq(weir_block_column(reader, id, &vector), 0);
+	ck_assert_int_eq(vector.form, WEIR_VECTOR_DICTIONARY);
+	for (uint32_t i = 0; i < vector.count; i++) {
+		bool there = matches(weir_vector_at(&vector, i), prefix, bits);
+
+		wrong += (vector.codes[i] >= first && vector.codes[i] < end) != there;
+		wrong += !sorted && (i >= from && i < to) != there;
+	}
+	ck_assert_uint_eq(wrong, 0);
+}
+
 /* Addresses are exact: a prefix is there if the index says so. */
 static void check_prefix(enum weir_column_id id, size_t count, const uint8_t *prefix)
 {
@@ -474,6 +498,8 @@ static void check_prefix(enum weir_column_id id, size_t count, const uint8_t *pr
 	for (size_t i = 0; i < count && !there; i++)
 		there = matches((const uint8_t *)&input[i] + offset, prefix, bits);
 	ck_assert_int_eq(weir_block_may_hold_prefix(reader, id, prefix, bits), there);
+	if (draw() % 8 == 0)
+		check_prefix_codes(id, prefix, bits);
 }
 
 START_TEST(test_index)
@@ -485,6 +511,8 @@ START_TEST(test_index)
 		uint8_t *block;
 
 		kinds[_i].make(count);
+		weir_block_force(writer, WEIR_COLUMN_SRC_ADDR,
+				 (struct weir_codec_choice){WEIR_CODEC_RUNS, 0});
 		block = write_block(1, count, &bytes);
 		ck_assert_int_eq(weir_block_open(reader, 1, block, bytes), 0);
 		for (unsigned i = 0; i < 300; i++) {
