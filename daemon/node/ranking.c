@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "daemon/node/segment.h"
+#include "daemon/query/largest.h"
 
 enum {
 	PROTOCOLS = 256,
@@ -119,8 +120,9 @@ static const struct weir_totals *protocol_totals(const void *context, uint32_t i
 }
 
 /* Below 0: @x comes before @y. */
-static int rank(const struct list *list, uint32_t x, uint32_t y)
+static int rank(const void *context, uint32_t x, uint32_t y)
 {
+	const struct list *list = context;
 	uint64_t a = list->totals(list->context, x)->bytes,
 		 b = list->totals(list->context, y)->bytes;
 	uint8_t keys[2][WEIR_SUMMARY_KEY_MAX];
@@ -132,65 +134,17 @@ static int rank(const struct list *list, uint32_t x, uint32_t y)
 	return memcmp(keys[0], keys[1], list->key_bytes);
 }
 
-static int compare(const void *x, const void *y, void *list)
+static const struct weir_totals *totals_of(const void *context, uint32_t i)
 {
-	return rank(list, *(const uint32_t *)x, *(const uint32_t *)y);
-}
+	const struct list *list = context;
 
-/* Restore the heap, the last in rank on top, below @at. */
-static void sift_down(const struct list *list, uint32_t *heap, size_t count, size_t at)
-{
-	for (;;) {
-		size_t child = 2 * at + 1;
-		uint32_t moved = heap[at];
-
-		if (child >= count)
-			return;
-		if (child + 1 < count && rank(list, heap[child + 1], heap[child]) > 0)
-			child++;
-		if (rank(list, heap[child], moved) <= 0)
-			return;
-		heap[at] = heap[child];
-		heap[child] = moved;
-		at = child;
-	}
-}
-
-static void leave_out(struct weir_rest *rest, const struct weir_totals *t)
-{
-	rest->groups++;
-	weir_totals_add(&rest->totals, t);
-	if (t->flows > rest->largest.flows)
-		rest->largest.flows = t->flows;
-	if (t->packets > rest->largest.packets)
-		rest->largest.packets = t->packets;
-	if (t->bytes > rest->largest.bytes)
-		rest->largest.bytes = t->bytes;
-}
-
-static void pick(const struct list *list, uint32_t *picked, uint32_t limit, struct weir_rest *rest)
-{
-	for (uint32_t i = 0; i < limit; i++)
-		picked[i] = i;
-	if (limit < list->count)
-		for (size_t i = limit / 2; i-- > 0;)
-			sift_down(list, picked, limit, i);
-	for (uint32_t i = limit; i < list->count; i++) {
-		uint32_t loser = i;
-
-		if (limit && rank(list, i, picked[0]) < 0) {
-			loser = picked[0];
-			picked[0] = i;
-			sift_down(list, picked, limit, 0);
-		}
-		leave_out(rest, list->totals(list->context, loser));
-	}
-	qsort_r(picked, limit, sizeof(*picked), compare, (void *)list);
+	return list->totals(list->context, i);
 }
 
 static int take_top(const struct list *list, uint64_t limit, struct weir_summary_row **rows,
 		    size_t *count, struct weir_rest *rest)
 {
+	const struct weir_largest of = {list, rank, totals_of, list->count};
 	struct weir_summary_row *top;
 	uint32_t *picked;
 
@@ -204,7 +158,7 @@ static int take_top(const struct list *list, uint64_t limit, struct weir_summary
 		free(picked);
 		return -ENOMEM;
 	}
-	pick(list, picked, (uint32_t)limit, rest);
+	weir_largest_pick(&of, picked, (uint32_t)limit, rest);
 	for (size_t i = 0; i < limit; i++) {
 		top[i].totals = *list->totals(list->context, picked[i]);
 		list->key(list->context, picked[i], top[i].key);

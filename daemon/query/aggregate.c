@@ -8,7 +8,7 @@
  * reading a key. Keys are what strangers put into packets, so the hash is
  * SipHash (1-3) with a random key.
  */
-#include "daemon/query/aggregate.h"
+#include "daemon/query/largest.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -244,9 +244,9 @@ static uint64_t rank_value(const struct ranking *r, uint32_t group)
 	}
 }
 
-/* Below 0: @x comes before @y in the answer. */
-static int rank(const struct ranking *r, uint32_t x, uint32_t y)
+static int rank(const void *ranking, uint32_t x, uint32_t y)
 {
+	const struct ranking *r = ranking;
 	uint64_t a = rank_value(r, x), b = rank_value(r, y);
 
 	if (a != b)
@@ -254,70 +254,16 @@ static int rank(const struct ranking *r, uint32_t x, uint32_t y)
 	return memcmp(key_of(r->aggregate, x), key_of(r->aggregate, y), r->aggregate->key_bytes);
 }
 
-static int compare(const void *x, const void *y, void *arg)
+static const struct weir_totals *totals_of(const void *ranking, uint32_t group)
 {
-	return rank(arg, *(const uint32_t *)x, *(const uint32_t *)y);
-}
-
-/* Restore the heap (the last in rank on top) below @at. */
-static void sift_down(const struct ranking *r, uint32_t *heap, size_t count, size_t at)
-{
-	for (;;) {
-		size_t child = 2 * at + 1;
-		uint32_t moved = heap[at];
-
-		if (child >= count)
-			return;
-		if (child + 1 < count && rank(r, heap[child + 1], heap[child]) > 0)
-			child++;
-		if (rank(r, heap[child], moved) <= 0)
-			return;
-		heap[at] = heap[child];
-		heap[child] = moved;
-		at = child;
-	}
-}
-
-static void leave_out(struct weir_rest *rest, const struct weir_totals *t)
-{
-	rest->groups++;
-	weir_totals_add(&rest->totals, t);
-	if (t->flows > rest->largest.flows)
-		rest->largest.flows = t->flows;
-	if (t->packets > rest->largest.packets)
-		rest->largest.packets = t->packets;
-	if (t->bytes > rest->largest.bytes)
-		rest->largest.bytes = t->bytes;
-}
-
-/* Move the first @limit in rank to @picked, sorted; the others go to @rest. */
-static void pick(const struct ranking *r, uint32_t *picked, size_t limit, struct weir_rest *rest)
-{
-	const struct weir_aggregate *a = r->aggregate;
-
-	for (uint32_t group = 0; group < limit; group++)
-		picked[group] = group;
-	if (limit < a->count) {
-		for (size_t i = limit / 2; i-- > 0;)
-			sift_down(r, picked, limit, i);
-	}
-	for (uint32_t group = (uint32_t)limit; group < a->count; group++) {
-		uint32_t loser = group;
-
-		if (rank(r, group, picked[0]) < 0) {
-			loser = picked[0];
-			picked[0] = group;
-			sift_down(r, picked, limit, 0);
-		}
-		leave_out(rest, &a->totals[loser]);
-	}
-	qsort_r(picked, limit, sizeof(*picked), compare, (void *)r);
+	return &((const struct ranking *)ranking)->aggregate->totals[group];
 }
 
 int weir_aggregate_top(const struct weir_aggregate *aggregate, enum weir_order order, size_t limit,
 		       struct weir_group **groups, size_t *count, struct weir_rest *rest)
 {
 	const struct ranking r = {.aggregate = aggregate, .order = order};
+	const struct weir_largest of = {&r, rank, totals_of, (uint32_t)aggregate->count};
 	struct weir_rest ignored;
 	struct weir_group *list;
 	uint32_t *picked;
@@ -334,7 +280,7 @@ int weir_aggregate_top(const struct weir_aggregate *aggregate, enum weir_order o
 		free(picked);
 		return -ENOMEM;
 	}
-	pick(&r, picked, limit, rest);
+	weir_largest_pick(&of, picked, (uint32_t)limit, rest);
 	for (size_t i = 0; i < limit; i++) {
 		list[i].key = key_of(aggregate, picked[i]);
 		list[i].totals = aggregate->totals[picked[i]];

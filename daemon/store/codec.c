@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* codec.c - writing columns; decode.c reads them, codec_choose.c says by which codec. */
+/* codec.c - writing columns; decode.c reads them, choose.c says by which codec. */
 #include <endian.h>
 #include <errno.h>
 #include <stdlib.h>

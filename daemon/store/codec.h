@@ -4,7 +4,7 @@
  *
  * Codecs turn a column of numbers (a MAC address is one of 48 bits, first byte highest) into
  * arrays of smaller ones, which pack.h writes. Which codec a column gets is measured:
- * codec_choose.c.
+ * choose.c.
  */
 #ifndef WEIR_STORE_CODEC_H
 #define WEIR_STORE_CODEC_H
