@@ -74,10 +74,11 @@ u64 weir_cache_memory(u32 flows)
 
 int weir_cache_init(struct weir_table *t, u32 flows, int node)
 {
-	BUILD_BUG_ON(sizeof(struct weir_key) != 44);
+	BUILD_BUG_ON(sizeof(struct weir_key) != 56);
 	BUILD_BUG_ON(sizeof(struct weir_set) != 64);
-	BUILD_BUG_ON(sizeof(struct weir_flow) != 128);
+	BUILD_BUG_ON(sizeof(struct weir_flow) != 192);
 	BUILD_BUG_ON(offsetof(struct weir_flow, packets) != 64);
+	BUILD_BUG_ON(offsetof(struct weir_flow, mac) != 128);
 
 	t->nsets = flows / WEIR_WAYS;
 	t->sets = vzalloc_node(array_size(t->nsets, sizeof(*t->sets)), node);
@@ -178,7 +179,8 @@ static void flow_count(struct weir_flow *flow, const struct weir_packet *p,
 	flow->packets += p->packets;
 	flow->bytes += p->bytes;
 	flow->end_ns = now;
-	flow->out_ifindex = s->out_ifindex;
+	if (unlikely(flow->out_ifindex != s->out_ifindex))
+		flow->out_ifindex = s->out_ifindex;
 	flow->tcp_flags |= p->tcp_flags;
 	flow->ecn |= p->ecn;
 	flow->flags |= p->flags;
@@ -337,12 +339,12 @@ void weir_flow_record(const struct weir_flow *flow, enum weir_end_reason reason,
 	r->dst_port = key->dst_port;
 	r->in_ifindex = key->in_ifindex;
 	r->out_ifindex = flow->out_ifindex;
-	r->vlan_id = key->where & WEIR_WHERE_VLAN;
+	r->vlan_id = key->vlan_id;
 	r->protocol = key->protocol;
 	r->tos = key->tos | flow->ecn;
 	r->ip_version = key->where & WEIR_WHERE_IPV6 ? 6 : 4;
 	r->end_reason = reason;
-	r->observed = key->where >> WEIR_WHERE_OBSERVED_SHIFT;
+	r->observed = key->where >> WEIR_WHERE_OBSERVED_SHIFT & 0xf;
 	r->min_ttl = flow->min_ttl;
 	r->tcp_flags = flow->tcp_flags;
 	r->flags = flow->flags & ~WEIR_FLOW_PRIVATE;
@@ -360,5 +362,17 @@ void weir_flow_record(const struct weir_flow *flow, enum weir_end_reason reason,
 	r->out_of_order = flow->out_of_order;
 	memcpy(r->src_mac, flow->mac + ETH_ALEN, ETH_ALEN);
 	memcpy(r->dst_mac, flow->mac, ETH_ALEN);
-	memset(r->reserved, 0, sizeof(r->reserved));
+	r->sampling = flow->sampling;
+	r->tunnel_id = key->tunnel_id;
+	r->netns = key->netns;
+	r->tunnel = key->where >> WEIR_WHERE_TUNNEL_SHIFT & 0xf;
+	r->sampling_method = flow->sampling_method;
+	r->inner_vlan_id = key->inner_vlan_id;
+	r->mpls_label = flow->mpls_label;
+	r->pppoe_session = flow->pppoe_session;
+	r->nat_src_port = flow->nat_src_port;
+	r->nat_dst_port = flow->nat_dst_port;
+	r->reserved = 0;
+	memcpy(r->nat_src_addr, flow->nat_src_addr, sizeof(r->nat_src_addr));
+	memcpy(r->nat_dst_addr, flow->nat_dst_addr, sizeof(r->nat_dst_addr));
 }

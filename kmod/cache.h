@@ -36,17 +36,14 @@ struct weir_set {
 #define WEIR_FLOW_SEQ_VALID	0x8000	/* next_seq is known */
 #define WEIR_FLOW_PRIVATE	0xf000
 
-/* Two lines: the first is read for every packet, the second written. */
+/*
+ * Three lines: the first is read for every packet, the second written; the
+ * third is for what is known once, and touched when a flow starts and ends.
+ */
 struct weir_flow {
 	struct weir_key key;
-	u32 out_ifindex;
+	u32 out_ifindex;		/* written only when it changes */
 	u32 mark;
-	u32 fragments;
-	u16 tcp_flags;
-	u16 flags;
-	u8 min_ttl;
-	u8 ecn;				/* OR of all */
-	u8 spare[2];
 
 	u64 packets;
 	u64 bytes;
@@ -57,7 +54,23 @@ struct weir_flow {
 	u32 retransmitted;
 	u32 out_of_order;
 	u32 next_seq;			/* highest TCP sequence number seen, plus one */
+	u32 fragments;
+	u16 tcp_flags;
+	u16 flags;
+	u8 min_ttl;
+	u8 ecn;				/* OR of all */
+	u8 spare[2];
+
 	u8 mac[2 * ETH_ALEN];		/* destination and source, as in an Ethernet header */
+	u32 sampling;			/* one packet of so many; 0: all */
+	u32 mpls_label;
+	u16 pppoe_session;
+	__be16 nat_src_port;
+	__be16 nat_dst_port;
+	u8 sampling_method;
+	u8 unused;
+	u8 nat_src_addr[16];
+	u8 nat_dst_addr[16];
 } __aligned(64);
 
 struct weir_table {

@@ -22,19 +22,23 @@ typedef __u32 u32;
 typedef __u64 u64;
 #endif
 
-/* struct weir_key, where: the low 12 bits are the VLAN id */
-#define WEIR_WHERE_VLAN			0x0fff
-#define WEIR_WHERE_IPV6			0x1000
-#define WEIR_WHERE_LATER_FRAGMENT	0x2000
-#define WEIR_WHERE_OBSERVED_SHIFT	14	/* two bits, enum weir_observed */
+/* struct weir_key, where */
+#define WEIR_WHERE_IPV6			0x0001
+#define WEIR_WHERE_LATER_FRAGMENT	0x0002
+#define WEIR_WHERE_OBSERVED_SHIFT	4	/* four bits, enum weir_observed */
+#define WEIR_WHERE_TUNNEL_SHIFT		8	/* four bits, enum weir_tunnel */
 
-/* 44 bytes without a hole: hashed and compared as a string of bytes. */
+/* 56 bytes without a hole: hashed and compared as a string of bytes. */
 struct weir_key {
 	u8 src_addr[16];	/* IPv4 is IPv4-mapped */
 	u8 dst_addr[16];
 	__be16 src_port;
 	__be16 dst_port;
 	u32 in_ifindex;
+	u32 netns;		/* inode number; 0: the instance's own */
+	u32 tunnel_id;
+	u16 vlan_id;		/* the outer one */
+	u16 inner_vlan_id;
 	u16 where;		/* WEIR_WHERE_* */
 	u8 protocol;
 	u8 tos;			/* DSCP; ECN differs between the packets of one flow */
@@ -66,7 +70,7 @@ struct weir_frame {
 };
 
 struct weir_packet {
-	struct weir_key key;	/* all but in_ifindex, VLAN id and observed */
+	struct weir_key key;	/* all but in_ifindex, netns, vlan_id and observed */
 	u64 packets;
 	u64 bytes;
 	u32 tcp_seq;		/* valid when tcp_seq_len is not 0 */

@@ -195,7 +195,8 @@ static void count(struct weir_cpu *c, struct sk_buff *skb, const struct nf_hook_
 	};
 
 	p->key.in_ifindex = ingress_ifindex(skb, state);
-	p->key.where |= vlan_of(skb, state) | observed << WEIR_WHERE_OBSERVED_SHIFT;
+	p->key.vlan_id = vlan_of(skb, state);
+	p->key.where |= observed << WEIR_WHERE_OBSERVED_SHIFT;
 	if (state->in && secpath_exists(skb))
 		p->flags |= WEIR_FLOW_SECPATH;
 	if (p->short_l4)

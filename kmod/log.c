@@ -21,7 +21,8 @@ int weir_log_init(struct weir_log *log, u32 batches, int node)
 	const size_t batch = WEIR_BATCH_RECORDS * sizeof(struct weir_record);
 	u32 i;
 
-	BUILD_BUG_ON(sizeof(struct weir_record) != 136);
+	BUILD_BUG_ON(sizeof(struct weir_record) != 192);
+	BUILD_BUG_ON(offsetof(struct weir_record, tunnel_id) != WEIR_RECORD_CORE);
 
 	log->slots = vzalloc_node(array_size(batches, sizeof(*log->slots)), node);
 	log->records = vzalloc_node(array_size(batches, batch), node);

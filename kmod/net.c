@@ -429,6 +429,7 @@ int weir_net_register(const struct weir_defaults *defaults)
 	initial.active_timeout_ms = defaults->active_timeout_ms;
 	initial.idle_timeout_ms = defaults->idle_timeout_ms;
 	initial.fin_timeout_ms = defaults->fin_timeout_ms;
+	initial.modes = 1 << WEIR_MODE_ROUTED;
 	choose_sizes(defaults);
 
 	weir_wq = alloc_workqueue("weir", WQ_UNBOUND, 0);

@@ -23,7 +23,7 @@ enum {
 };
 
 struct weir_config {
-	u32 mode;
+	u32 modes;		/* bits 1 << enum weir_mode */
 	u32 active_timeout_ms;
 	u32 idle_timeout_ms;
 	u32 fin_timeout_ms;

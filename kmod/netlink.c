@@ -181,7 +181,7 @@ static int get_config(struct sk_buff *request, struct genl_info *info)
 	if (!skb)
 		return -ENOMEM;
 	if (nla_put_u8(skb, WEIR_A_ENABLED, enabled) ||
-	    nla_put_u32(skb, WEIR_A_MODE, config.mode) ||
+	    nla_put_u32(skb, WEIR_A_MODES, config.modes) ||
 	    nla_put_u32(skb, WEIR_A_ACTIVE_TIMEOUT_MS, config.active_timeout_ms) ||
 	    nla_put_u32(skb, WEIR_A_IDLE_TIMEOUT_MS, config.idle_timeout_ms) ||
 	    nla_put_u32(skb, WEIR_A_FIN_TIMEOUT_MS, config.fin_timeout_ms) ||
@@ -266,11 +266,11 @@ static int read_config(struct genl_info *info, struct weir_config *config, bool 
 				      -EBUSY);
 		*at = value;
 	}
-	if (info->attrs[WEIR_A_MODE]) {
-		config->mode = nla_get_u32(info->attrs[WEIR_A_MODE]);
-		if (config->mode != WEIR_MODE_ROUTED)
-			return refuse(info, WEIR_A_MODE,
-				      "MODE is 0 (routed): this version has no other", -EINVAL);
+	if (info->attrs[WEIR_A_MODES]) {
+		config->modes = nla_get_u32(info->attrs[WEIR_A_MODES]);
+		if (config->modes != 1 << WEIR_MODE_ROUTED)
+			return refuse(info, WEIR_A_MODES,
+				      "MODES is 1 (routed): this version has no other", -EINVAL);
 	}
 	return 0;
 }
@@ -501,7 +501,7 @@ static const struct nla_policy none[WEIR_A_MAX + 1] = { };
 
 static const struct nla_policy config_policy[WEIR_A_MAX + 1] = {
 	[WEIR_A_ENABLED] = { .type = NLA_U8 },
-	[WEIR_A_MODE] = { .type = NLA_U32 },
+	[WEIR_A_MODES] = { .type = NLA_U32 },
 	[WEIR_A_ACTIVE_TIMEOUT_MS] = { .type = NLA_U32 },
 	[WEIR_A_IDLE_TIMEOUT_MS] = { .type = NLA_U32 },
 	[WEIR_A_FIN_TIMEOUT_MS] = { .type = NLA_U32 },

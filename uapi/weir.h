@@ -99,7 +99,11 @@
  *   GET_CONFIG  out: every attribute SET_CONFIG takes.
  *   SET_CONFIG  in: any of ENABLED (u8), ACTIVE_TIMEOUT_MS, IDLE_TIMEOUT_MS,
  *               FIN_TIMEOUT_MS (u32), TABLE_FLOWS, LOG_BATCHES (u32, per CPU;
- *               while metering is off), MODE (u32, enum weir_mode). All or
+ *               while metering is off), MODES (u32, bits 1 << enum weir_mode),
+ *               INTERFACES (string: patterns of names, for WEIR_MODE_NETDEV),
+ *               LOOK_INSIDE (u32, bits 1 << enum weir_tunnel), SAMPLING (u32, one
+ *               packet of so many, 0 or 1: all), SAMPLING_METHOD (u32, enum
+ *               weir_sampling), COVER (u8, 1: other namespaces too). All or
  *               nothing. -ERANGE and -EINVAL come with an extack sentence and
  *               the attribute at fault. Sizes are rounded up to powers of two.
  *               With ENABLED = 0 sizes may come in the same request; -EBUSY:
@@ -143,6 +147,7 @@ enum weir_cmd {
 	WEIR_CMD_BATCH,			/* kernel to owner */
 	WEIR_CMD_END,			/* kernel to owner */
 	WEIR_CMD_NOTICE,		/* kernel to group "notices" */
+	WEIR_CMD_GET_INTERFACES,
 
 	__WEIR_CMD_MAX,
 #define WEIR_CMD_MAX (__WEIR_CMD_MAX - 1)
@@ -174,7 +179,7 @@ enum weir_attr {
 	WEIR_A_NETNS,			/* u32, inode number */
 	WEIR_A_VERSION,			/* string */
 	WEIR_A_ENABLED,			/* u8, 0 or 1 */
-	WEIR_A_MODE,			/* u32, enum weir_mode */
+	WEIR_A_MODES,			/* u32, bits 1 << enum weir_mode */
 	WEIR_A_ACTIVE_TIMEOUT_MS,	/* u32 */
 	WEIR_A_IDLE_TIMEOUT_MS,		/* u32 */
 	WEIR_A_FIN_TIMEOUT_MS,		/* u32 */
@@ -187,14 +192,28 @@ enum weir_attr {
 	WEIR_A_MOVED,			/* u64, flows */
 	WEIR_A_LEFT,			/* u64, flows */
 	WEIR_A_NOTICE,			/* u32, enum weir_notice */
+	WEIR_A_INTERFACES,		/* string, patterns separated by spaces */
+	WEIR_A_LOOK_INSIDE,		/* u32, bits 1 << enum weir_tunnel */
+	WEIR_A_SAMPLING,		/* u32, one packet of so many; 0 or 1: all */
+	WEIR_A_SAMPLING_METHOD,		/* u32, enum weir_sampling */
+	WEIR_A_COVER,			/* u8, 0 or 1 */
+	WEIR_A_IFINDEX,			/* u32 */
+	WEIR_A_IFNAME,			/* string */
+	WEIR_A_SEEN_BY,			/* u32, bits 1 << enum weir_mode */
+	WEIR_A_BYPASS,			/* u32, bits 1 << enum weir_bypass */
 
 	__WEIR_A_MAX,
 #define WEIR_A_MAX (__WEIR_A_MAX - 1)
 };
 
-/* Where packets are observed. Only ROUTED exists in this version. */
+/* Where packets are observed. */
 enum weir_mode {
 	WEIR_MODE_ROUTED = 0,	/* IPv4 and IPv6 FORWARD, LOCAL_IN, LOCAL_OUT */
+	WEIR_MODE_INGRESS = 1,	/* IPv4 and IPv6 PRE_ROUTING, LOCAL_OUT; not with ROUTED */
+	WEIR_MODE_BRIDGE = 2,	/* frames a bridge forwards */
+	WEIR_MODE_NETDEV = 3,	/* ingress and egress of the INTERFACES */
+
+	__WEIR_MODE_COUNT,
 };
 
 /* Which hook created the flow (observation point). */
@@ -202,6 +221,35 @@ enum weir_observed {
 	WEIR_OBSERVED_FORWARD = 1,
 	WEIR_OBSERVED_LOCAL_IN = 2,
 	WEIR_OBSERVED_LOCAL_OUT = 3,
+	WEIR_OBSERVED_PRE_ROUTING = 4,
+	WEIR_OBSERVED_BRIDGE = 5,
+	WEIR_OBSERVED_INGRESS = 6,
+	WEIR_OBSERVED_EGRESS = 7,
+};
+
+/* Tunnels that can be looked into (LOOK_INSIDE). */
+enum weir_tunnel {
+	WEIR_TUNNEL_NONE = 0,
+	WEIR_TUNNEL_IPIP = 1,	/* IPv4 or IPv6 in IPv4 or IPv6, 6in4 too; no id */
+	WEIR_TUNNEL_GRE = 2,	/* id: key, 0 without */
+	WEIR_TUNNEL_VXLAN = 3,	/* id: VNI */
+	WEIR_TUNNEL_GENEVE = 4,	/* id: VNI */
+	WEIR_TUNNEL_GTPU = 5,	/* id: TEID */
+
+	__WEIR_TUNNEL_COUNT,
+};
+
+/* How packets are chosen when SAMPLING is over 1. */
+enum weir_sampling {
+	WEIR_SAMPLING_PACKETS = 0,	/* at random, one of N on average */
+	WEIR_SAMPLING_FLOWS = 1,	/* all packets of one flow key of N, by hash */
+};
+
+/* Why traffic of an interface does not reach the hooks in force. */
+enum weir_bypass {
+	WEIR_BYPASS_RX_HANDLER = 0,	/* a bridge, OVS, macvlan, bond takes it before */
+	WEIR_BYPASS_XDP = 1,		/* a program may redirect or drop it before */
+	WEIR_BYPASS_FLOWTABLE = 2,	/* forwarded at ingress by an nftables flowtable */
 };
 
 /* IPFIX flowEndReason, information element 136. 0 in a live dump. */
@@ -219,6 +267,7 @@ enum weir_end_reason {
 #define WEIR_FLOW_LATER_FRAGMENT 0x0002	/* non-first fragments: ports are 0 */
 #define WEIR_FLOW_SECPATH	0x0004	/* packets came out of IPsec */
 #define WEIR_FLOW_GSO		0x0008	/* super-packets were counted as what they stand for */
+#define WEIR_FLOW_PARTIAL	0x0010	/* a flowtable forwards packets of it unseen */
 
 /* Why a packet that should have been counted in a flow was not. */
 enum weir_lost {
@@ -234,8 +283,12 @@ enum weir_skip {
 	WEIR_SKIP_LOOPED,	/* own multicast or broadcast coming back */
 	WEIR_SKIP_L3MASTER,	/* second pass through a VRF device */
 	WEIR_SKIP_BRIDGED,	/* pushed here by br_netfilter */
-	WEIR_SKIP_TRUNCATED,	/* shorter than its IP header, or the header is damaged */
+	WEIR_SKIP_TRUNCATED,	/* shorter than its IP header, or than that says */
 	WEIR_SKIP_IPVS,		/* sent on by a virtual server, counted when it came in */
+	WEIR_SKIP_DAMAGED,	/* its IP header contradicts itself */
+	WEIR_SKIP_NOT_IP,	/* a frame of another protocol (bridge, netdev) */
+	WEIR_SKIP_SAMPLED,	/* not chosen by SAMPLING */
+	WEIR_SKIP_OTHER_MODE,	/* counted in another of the modes in force */
 
 	__WEIR_SKIP_COUNT,
 };
@@ -272,6 +325,10 @@ struct weir_totals {
  * One flow record. Times are CLOCK_MONOTONIC nanoseconds; 0 means "never".
  * IPv4 addresses are IPv4-mapped (RFC 4291, 2.5.5.2). ICMP and ICMPv6 have
  * src_port 0 and dst_port = type * 256 + code.
+ *
+ * Records of a batch are RECORD_SIZE apart: WEIR_RECORD_CORE when all that
+ * follows is zero in every one of them, which is the common case, else the
+ * whole struct.
  */
 struct weir_record {
 	/* flow key */
@@ -303,7 +360,28 @@ struct weir_record {
 	__u32	out_of_order;		/* TCP: segments beyond the next expected */
 	__u8	src_mac[6];		/* of the first packet, 0 if unknown */
 	__u8	dst_mac[6];
-	__u8	reserved[4];
+	__u32	sampling;		/* one packet of so many was counted; 0: all */
+
+	/* from here on only in long records */
+	__u32	tunnel_id;		/* key; see enum weir_tunnel */
+	__u32	netns;			/* key; inode number, 0: the instance's own */
+	__u8	tunnel;			/* key; enum weir_tunnel, 0: not looked inside */
+	__u8	sampling_method;	/* enum weir_sampling */
+	__u16	inner_vlan_id;		/* key; QinQ: the customer's tag */
+	__u32	mpls_label;		/* top of stack, of the first packet; 0: none */
+	__u16	pppoe_session;		/* of the first packet; 0: none */
+	/*
+	 * The other side of NAT, 0 without: with src as it leaves (post-NAT) and dst as it
+	 * came (pre-NAT) where the key is that between the two (routed), else
+	 * what the wire on the other side has.
+	 */
+	__be16	nat_src_port;
+	__be16	nat_dst_port;
+	__u16	reserved;
+	__u8	nat_src_addr[16];
+	__u8	nat_dst_addr[16];
 };
+
+#define WEIR_RECORD_CORE	136
 
 #endif /* _UAPI_WEIR_H */

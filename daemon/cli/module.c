@@ -37,7 +37,7 @@ static const struct {
 	const char *name;
 } setting_names[] = {
 	{WEIR_A_ENABLED, "enabled"},
-	{WEIR_A_MODE, "mode"},
+	{WEIR_A_MODES, "mode"},
 	{WEIR_A_ACTIVE_TIMEOUT_MS, "active-timeout"},
 	{WEIR_A_IDLE_TIMEOUT_MS, "idle-timeout"},
 	{WEIR_A_FIN_TIMEOUT_MS, "fin-timeout"},

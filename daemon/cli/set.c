@@ -23,7 +23,7 @@ static const struct row {
 	enum kind kind;
 } rows[] = {
 	{"enabled", WEIR_A_ENABLED, SWITCH},
-	{"mode", WEIR_A_MODE, MODE},
+	{"mode", WEIR_A_MODES, MODE},
 	{"active-timeout", WEIR_A_ACTIVE_TIMEOUT_MS, TIMEOUT},
 	{"idle-timeout", WEIR_A_IDLE_TIMEOUT_MS, TIMEOUT},
 	{"fin-timeout", WEIR_A_FIN_TIMEOUT_MS, TIMEOUT},
@@ -107,7 +107,7 @@ static int parse_value(const struct row *row, const char *text, struct weir_cli_
 		expected = "on or off";
 		break;
 	case MODE:
-		s->value = WEIR_MODE_ROUTED;
+		s->value = 1 << WEIR_MODE_ROUTED;
 		ret = strcasecmp(text, "routed") ? -EINVAL : 0;
 		expected = "a mode (routed)";
 		break;
@@ -188,7 +188,7 @@ static const char *value_text(const struct row *row, uint32_t value, char *text,
 {
 	if (row->kind == SWITCH)
 		snprintf(text, bytes, "%s", value ? "on" : "off");
-	else if (row->kind == MODE && value == WEIR_MODE_ROUTED)
+	else if (row->kind == MODE && value == 1 << WEIR_MODE_ROUTED)
 		snprintf(text, bytes, "routed");
 	else if (row->kind == TIMEOUT && value % 1000)
 		snprintf(text, bytes, "%ums", value);

@@ -6,7 +6,7 @@
 
 enum {
 	/* What the first version of the module sends. Records never get shorter. */
-	RECORD_BYTES_MIN = offsetof(struct weir_record, reserved),
+	RECORD_BYTES_MIN = offsetof(struct weir_record, sampling),
 };
 
 int weir_batch_count(size_t bytes, uint32_t record_size, size_t *count)

@@ -34,7 +34,7 @@ def test_ranges(client):
     before = client.config()
     cases = [
         (errno.EINVAL, {"ENABLED": 2}),
-        (errno.EINVAL, {"MODE": 1}),
+        (errno.EINVAL, {"MODES": 0}),
         (errno.EBUSY, {"TABLE_FLOWS": 2 * before["TABLE_FLOWS"]}),
         (errno.EBUSY, {"LOG_BATCHES": 2 * before["LOG_BATCHES"]}),
         (errno.ERANGE, {"ENABLED": 0, "TABLE_FLOWS": 63}),
@@ -51,7 +51,7 @@ def test_ranges(client):
         refused(client, number, w.WEIR_CMD_SET_CONFIG, **values)
         assert client.config() == before, f"{values} left a trace"
     refused(client, errno.EINVAL, w.WEIR_CMD_SET_CONFIG, INSTANCE=1)    # not its attribute
-    refused(client, errno.EINVAL, w.WEIR_CMD_GET_CONFIG, MODE=0)
+    refused(client, errno.EINVAL, w.WEIR_CMD_GET_CONFIG, MODES=1)
     refused(client, errno.ERANGE, w.WEIR_CMD_DUMP_FLOWS, FILTER_ADDR=bytes(16),
             FILTER_PREFIX=129)
     refused(client, errno.EINVAL, w.WEIR_CMD_DUMP_FLOWS, FILTER_PREFIX=8)
@@ -61,7 +61,7 @@ def test_ranges(client):
         assert error.errno == errno.EOPNOTSUPP, error
     # an attribute cut short
     try:
-        client.request(w.WEIR_CMD_SET_CONFIG, w.attr(w.WEIR_A_MODE, b"\0"))
+        client.request(w.WEIR_CMD_SET_CONFIG, w.attr(w.WEIR_A_MODES, b"\0"))
         raise AssertionError("a short attribute was taken")
     except w.NetlinkError as error:
         # EINVAL under strict validation, ERANGE where a kernel knows no such thing

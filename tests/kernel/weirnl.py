@@ -46,16 +46,19 @@ globals().update(_enums())
 NAMES = {v: k for k, v in _enums().items() if k.startswith("WEIR_A_")}
 
 U64 = {"INSTANCE", "SEQ", "MISSING", "ACKED_SEQ", "MEMORY", "UPTIME_NS", "MOVED", "LEFT"}
-U32 = {"WINDOW", "CPU", "RECORD_SIZE", "OWNER", "CPUS", "NETNS", "MODE", "NOTICE",
+U32 = {"WINDOW", "CPU", "RECORD_SIZE", "OWNER", "CPUS", "NETNS", "MODES", "NOTICE",
        "ACTIVE_TIMEOUT_MS", "IDLE_TIMEOUT_MS", "FIN_TIMEOUT_MS", "TABLE_FLOWS", "LOG_BATCHES"}
 U8 = {"ENABLED", "FILTER_PREFIX", "FILTER_PROTOCOL"}
 TOTALS = {"NUMBERED", "SEEN", "TABLE", "PENDING", "ACKED"}
 
-RECORD = struct.Struct("=16s16s2s2sIIHBBBBBBHHIIQQQQQQII6s6s4x")
+RECORD = struct.Struct("=16s16s2s2sIIHBBBBBBHHIIQQQQQQII6s6sI")
+TAIL = struct.Struct("=IIBBHIH2s2sH16s16s")
 FIELDS = ("src dst src_port dst_port in_ifindex out_ifindex vlan_id protocol tos ip_version "
           "end_reason observed min_ttl tcp_flags flags mark fragments packets bytes start_ns "
-          "end_ns second_ns payload_ns retransmitted out_of_order src_mac dst_mac").split()
-assert RECORD.size == 136
+          "end_ns second_ns payload_ns retransmitted out_of_order src_mac dst_mac sampling").split()
+TAIL_FIELDS = ("tunnel_id netns tunnel sampling_method inner_vlan_id mpls_label pppoe_session "
+               "nat_src_port nat_dst_port reserved nat_src nat_dst").split()
+assert RECORD.size == 136 and RECORD.size + TAIL.size == 192
 
 
 class NetlinkError(OSError):
@@ -128,10 +131,12 @@ def records(message):
     flows = []
     for at in range(0, len(data), size):
         flow = dict(zip(FIELDS, RECORD.unpack_from(data, at)))
-        for name in ("src", "dst"):
+        tail = data[at + RECORD.size:at + size].ljust(TAIL.size, b"\0")
+        flow.update(zip(TAIL_FIELDS, TAIL.unpack_from(tail)))
+        for name in ("src", "dst", "nat_src", "nat_dst"):
             address = ipaddress.IPv6Address(flow[name])
             flow[name] = str(address.ipv4_mapped or address)
-        for name in ("src_port", "dst_port"):
+        for name in ("src_port", "dst_port", "nat_src_port", "nat_dst_port"):
             flow[name] = int.from_bytes(flow[name], "big")
         flows.append(flow)
     return flows

@@ -175,7 +175,9 @@ static void check_key(const struct weir_record *r, u32 flow)
 	      r->src_port == key->src_port && r->dst_port == key->dst_port &&
 	      r->in_ifindex == key->in_ifindex && r->protocol == key->protocol,
 	      "flow %u: another key", flow);
-	CHECK(r->vlan_id == (key->where & 0xfff) && r->observed == key->where >> 14 &&
+	CHECK(r->vlan_id == key->vlan_id && r->observed == (key->where >> 4 & 0xf) &&
+	      r->tunnel == (key->where >> 8 & 0xf) && r->tunnel_id == key->tunnel_id &&
+	      r->inner_vlan_id == key->inner_vlan_id && r->netns == key->netns &&
 	      r->ip_version == (key->where & WEIR_WHERE_IPV6 ? 6 : 4),
 	      "flow %u: where 0x%x came out wrong", flow, key->where);
 	CHECK(!!(r->flags & WEIR_FLOW_LATER_FRAGMENT) ==
@@ -620,7 +622,11 @@ static void setup_keys(void)
 		key->src_port = htons((u16)i);
 		key->dst_port = htons((u16)pick(65536));
 		key->in_ifindex = pick(5);
-		key->where = (u16)(pick(4) << 14 | pick(4) << 12 | pick(4096));
+		key->where = (u16)(pick(6) << 8 | pick(8) << 4 | pick(4));
+		key->vlan_id = (u16)pick(4096);
+		key->inner_vlan_id = (u16)(pick(4) ? 0 : pick(4096));
+		key->tunnel_id = pick(4) ? 0 : pick(1 << 24);
+		key->netns = pick(4) ? 0 : pick(1 << 30);
 		key->protocol = pick(4) ? 6 : 17;
 		key->tos = (u8)(pick(64) << 2);
 		t.hashes[i] = hsiphash(key, sizeof(*key), &t.meter.hash_key);
@@ -860,9 +866,9 @@ END_TEST
 
 START_TEST(memory_is_what_is_said)
 {
-	ck_assert_uint_eq(weir_cache_memory(64), 64 * 128 + 8 * 64);
+	ck_assert_uint_eq(weir_cache_memory(64), 64 * 192 + 8 * 64);
 	ck_assert_uint_eq(weir_log_memory(2),
-			  2 * (sizeof(struct weir_slot) + WEIR_BATCH_RECORDS * 136));
+			  2 * (sizeof(struct weir_slot) + WEIR_BATCH_RECORDS * 192));
 }
 END_TEST
 
