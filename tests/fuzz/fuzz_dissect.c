@@ -44,8 +44,8 @@ static bool dissect(const struct weir_frame *f, struct weir_packet *p)
 
 	memset(p, 0, sizeof(*p));
 	memset(&other, 0xff, sizeof(other));
-	ok = weir_dissect(f, p);
-	if (weir_dissect(f, &other) != ok || memcmp(p, &other, sizeof(other)))
+	ok = !weir_dissect(f, 0, p);
+	if (!weir_dissect(f, 0, &other) != ok || memcmp(p, &other, sizeof(other)))
 		abort();
 	return ok;
 }
