@@ -88,8 +88,8 @@ class Fuzzer:
 
         if name == "WEIR_CMD_SET_CONFIG":
             attrs = [self._setting() for _ in range(rng.randint(0, 3))]
-            if rng.random() < 0.1:
-                put("ENABLED", rng.choice((0, 1, 1, 1)), 1)
+            if rng.random() < 0.1:      # off takes a second or two when the owner is deaf
+                put("ENABLED", rng.random() < 0.9, 1)
         elif name == "WEIR_CMD_SUBSCRIBE":
             if rng.random() < 0.8:
                 put("INSTANCE", known["INSTANCE"], 8)
@@ -160,6 +160,12 @@ class Fuzzer:
                 data += rng.randbytes(rng.randint(1, 7))
         return bytes(data)
 
+    def ack(self):
+        self.seq += 1
+        body = struct.pack("=BBH", w.WEIR_CMD_ACK, 1, 0) + w.encode(**self.known)
+        return struct.pack("=IHHII", 16 + len(body), self.family, w.F_REQUEST | w.F_ACK, self.seq,
+                           0) + body
+
     def message(self):
         rng = self.rng
         cmd = rng.choice(REQUESTS)
@@ -223,8 +229,7 @@ class Socket:
         self.deaf = rng.random() < 0.2
         self.asked = {}
 
-    def send(self):
-        data = self.fuzzer.datagram()
+    def send(self, data):
         for seq, kind, flags, cmd in requests_in(data):
             if kind == self.fuzzer.family and flags & w.F_REQUEST:
                 self.asked[seq] = cmd
@@ -255,6 +260,8 @@ class Socket:
             if seq in self.asked:
                 assert self.privileged, f"answered without the right to ask: {message}"
                 results[f"{COMMANDS.get(body[0], body[0])} accepted"] += 1
+            elif body[0] == w.WEIR_CMD_BATCH and self.fuzzer.rng.random() < 0.5:
+                self.send(self.fuzzer.ack())
         elif kind in (w.NLMSG_ERROR, w.NLMSG_DONE) and seq in self.asked:
             cmd = COMMANDS.get(self.asked[seq], "unknown command")
             number = -struct.unpack_from("=i", body)[0]
@@ -277,7 +284,7 @@ def worker(seed, seconds, family, privileged, pipe):
         if rng.random() < 0.01:
             sockets[at].sock.close()
             sockets[at] = Socket(fuzzer, privileged)
-        sockets[at].send()
+        sockets[at].send(fuzzer.datagram())
         results["sent"] += 1
         if rng.random() < 0.8:
             sockets[at].read(results)

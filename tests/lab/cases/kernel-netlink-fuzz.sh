@@ -9,6 +9,7 @@
 . "${BASH_SOURCE%/*}/kernel-lib.sh"
 
 load autostart=0
+keep_branches
 network
 ip netns exec client ping -q -f -s 64 10.2.0.2 >/dev/null 2>&1 &
 flood=$!
