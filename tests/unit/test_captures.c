@@ -127,6 +127,12 @@ static bool is_about(u64 shown, u64 exact, u64 start)
 
 static void check_facts(const struct weir_record *r, const struct entry *e)
 {
+	const struct weir_key *key = &t.c.keys[r->in_ifindex - 1];
+
+	if (r->vlan_id != key->vlan_id || r->inner_vlan_id != key->inner_vlan_id ||
+	    r->ip_version != (key->where & WEIR_WHERE_IPV6 ? 6 : 4))
+		differ("a record of VLAN %u, %u, IPv%u, not %u, %u", r->vlan_id, r->inner_vlan_id,
+		       r->ip_version, key->vlan_id, key->inner_vlan_id);
 	if (r->packets != e->packets || r->bytes != e->bytes || r->start_ns != e->start_ns ||
 	    r->end_ns != e->end_ns)
 		differ("a record of %llu packets, %llu bytes, %llu to %llu ns, not %llu, %llu, "
@@ -190,8 +196,12 @@ static unsigned int take_records(const struct captured_event *e)
 	for (; log->tail != log->numbered; log->tail++) {
 		struct weir_slot *slot = weir_log_slot(log, log->tail);
 
-		for (u32 i = 0; i < slot->count; i++)
-			take_record(&slot->records[i], e);
+		for (u32 i = 0; i < slot->count; i++) {
+			struct weir_record r = {0};
+
+			memcpy(&r, slot->records + i * slot->stride, slot->stride);
+			take_record(&r, e);
+		}
 		n += slot->count;
 		weir_totals_move(&t.cpu.ledger.pending, &t.cpu.ledger.acked, &slot->totals);
 		slot->count = 0;
