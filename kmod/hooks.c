@@ -191,19 +191,21 @@ static void skip(struct weir_cpu *c, unsigned int reason, const struct sk_buff *
 static void count(struct weir_cpu *c, struct sk_buff *skb, const struct nf_hook_state *state,
 		  struct weir_packet *p, enum weir_observed observed)
 {
-	const struct weir_sight sight = {
-		.out_ifindex = state->out ? state->out->ifindex : 0,
-		.mark = skb->mark,
-		.mac = mac_of(skb, state),
-	};
+	struct weir_sight sight;
+	u32 hash;
 
 	p->key.in_ifindex = ingress_ifindex(skb, state);
 	p->key.where |= observed << WEIR_WHERE_OBSERVED_SHIFT;
+	hash = weir_cache_hash(c, p);	/* the rest goes on while memory answers */
+
+	sight.out_ifindex = state->out ? state->out->ifindex : 0;
+	sight.mark = skb->mark;
+	sight.mac = mac_of(skb, state);
 	if (state->in && secpath_exists(skb))
 		p->flags |= WEIR_FLOW_SECPATH;
 	if (p->short_l4)
 		c->ledger.counters[WEIR_COUNTER_SHORT_L4]++;
-	weir_cache_meter(c, p, &sight, ktime_get_ns());
+	weir_cache_count(c, p, &sight, hash, ktime_get_ns());
 }
 
 static unsigned int meter(void *priv, struct sk_buff *skb, const struct nf_hook_state *state,
