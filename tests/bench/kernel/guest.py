@@ -30,9 +30,13 @@ def run(*command, **env):
     subprocess.run(command, check=True, env={**os.environ, **env})
 
 
+def modprobe(*words):
+    run("modprobe", "-d", PLAN["root"], *words)
+
+
 def put(path, text):
     with open(path, "w", encoding="ascii") as file:
-        file.write(text)
+        file.write(text + "\n")  # pktgen takes the last character away
 
 
 def get(path):
@@ -50,13 +54,14 @@ def set_up():
     run("ip", "link", "add", "veth0", "type", "veth", "peer", "name", "veth1")
     run("ip", "link", "add", "sink0", "type", "dummy")
     for name in ("veth0", "veth1", "sink0"):
+        put(f"/proc/sys/net/ipv6/conf/{name}/disable_ipv6", "1")    # it has things to say
         run("ip", "link", "set", name, "arp", "off", "up")
     run("ip", "route", "add", "198.18.0.0/15", "dev", "sink0")
     put("/proc/sys/net/ipv4/ip_forward", "1")
     for name in ("all", "veth1"):
         put(f"/proc/sys/net/ipv4/conf/{name}/rp_filter", "0")
     run("insmod", PLAN["hookbench"])
-    run("modprobe", "pktgen")
+    modprobe("pktgen")
     put("/proc/net/pktgen/kpktgend_0", "add_device veth0")
 
 
@@ -84,12 +89,12 @@ def weir():
 @contextlib.contextmanager
 def conntrack():
     """With accounting."""
-    run("modprobe", "nf_conntrack", "enable_hooks=1", f"hashsize={ROOM}", "acct=1")
+    modprobe("nf_conntrack", "enable_hooks=1", f"hashsize={ROOM}", "acct=1")
     put("/proc/sys/net/netfilter/nf_conntrack_max", str(ROOM))
     try:
         yield
     finally:
-        run("modprobe", "-r", "nf_conntrack")
+        modprobe("-r", "nf_conntrack")
 
 
 @contextlib.contextmanager
@@ -97,9 +102,9 @@ def netflow():
     """ipt_NETFLOW as its manual says: a rule in FORWARD; something listens."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as listener:
         listener.bind(("127.0.0.1", 2055))
-        run("modprobe", "iptable_filter")
+        modprobe("iptable_filter")
         for name in PLAN["netflow_needs"]:
-            run("modprobe", name)
+            modprobe(name)
         run("insmod", PLAN["netflow"], "destination=127.0.0.1:2055", "protocol=10",
             f"hashsize={ROOM}", f"maxflows={ROOM}", "active_timeout=60")
         rule = ("iptables-legacy", "-w", "FORWARD", "-j", "NETFLOW")
@@ -110,9 +115,9 @@ def netflow():
         finally:
             run(*rule[:2], "-D", *rule[2:], XTABLES_LIBDIR=paths)
             run("rmmod", "ipt_NETFLOW")
-            run("modprobe", "-r", "iptable_filter")
+            modprobe("-r", "iptable_filter")
             for name in PLAN["netflow_needs"]:
-                run("modprobe", "-r", name)
+                modprobe("-r", name)
 
 
 CONTENDERS = {"nothing": nothing, "weir": weir, "conntrack": conntrack, "netflow": netflow}
