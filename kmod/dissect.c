@@ -24,6 +24,7 @@ enum {
 
 	TCP_FIN = 0x01,
 	TCP_SYN = 0x02,
+	TCP_FLAGS_END = 14,
 
 	/* not every libc names them */
 	PROTO_DCCP = 33,
@@ -230,13 +231,18 @@ static __always_inline u32 transport_header(const struct weir_packet *p)
 	return 0;
 }
 
+static u16 tcp_flags_at(const u8 *tcp)
+{
+	return (u16)((tcp[12] & 1) << 8 | tcp[13]);
+}
+
 /* Return: length of this packet's TCP header. */
 static u32 dissect_tcp(const struct weir_layer *l, struct weir_packet *p, const u8 *tcp)
 {
 	u32 header = (tcp[12] >> 4) * 4;
 	u32 data;
 
-	p->tcp_flags = (u16)((tcp[12] & 1) << 8 | tcp[13]);
+	p->tcp_flags = tcp_flags_at(tcp);
 	if (header < 20 || header > l->end - l->transport)
 		return 20;
 	data = l->end - l->transport - header;
@@ -248,8 +254,37 @@ static u32 dissect_tcp(const struct weir_layer *l, struct weir_packet *p, const 
 	return header;
 }
 
-static __always_inline void dissect_transport(const struct weir_frame *f, struct weir_layer *l,
-			      struct weir_packet *p)
+/*
+ * A fragment may end inside the transport header, and who would hide makes it so:
+ * what is there of it counts.
+ */
+static void dissect_cut(const struct weir_frame *f, const struct weir_layer *l,
+			struct weir_packet *p)
+{
+	u8 buf[TCP_FLAGS_END] UNINITIALIZED;
+	const u8 *l4;
+
+	p->short_l4 = true;
+	if (p->key.protocol == IPPROTO_ICMP || p->key.protocol == IPPROTO_ICMPV6) {
+		l4 = look_in(f, l, l->transport, 2, buf);
+		if (l4)
+			memcpy(&p->key.dst_port, l4, 2);
+		return;
+	}
+	l4 = look_in(f, l, l->transport, 4, buf);
+	if (!l4)
+		return;
+	memcpy(&p->key.src_port, l4, 2);
+	memcpy(&p->key.dst_port, l4 + 2, 2);
+	if (p->key.protocol != IPPROTO_TCP)
+		return;
+	l4 = look_in(f, l, l->transport, TCP_FLAGS_END, buf);
+	if (l4)
+		p->tcp_flags = tcp_flags_at(l4);
+}
+
+static __always_inline void
+dissect_transport(const struct weir_frame *f, struct weir_layer *l, struct weir_packet *p)
 {
 	u32 need = transport_header(p);
 	u8 buf[20] UNINITIALIZED;
@@ -260,7 +295,7 @@ static __always_inline void dissect_transport(const struct weir_frame *f, struct
 		return;
 	l4 = look_in(f, l, l->transport, need, buf);
 	if (!l4) {
-		p->short_l4 = true;
+		dissect_cut(f, l, p);
 		return;
 	}
 	if (p->key.protocol == IPPROTO_ICMP || p->key.protocol == IPPROTO_ICMPV6) {

@@ -111,7 +111,7 @@ struct weir_packet {
 	u8 ttl;
 	u8 ecn;
 	bool payload;		/* TCP: carries data */
-	bool short_l4;		/* transport header cut: ports are 0 */
+	bool short_l4;		/* transport header cut: what is not there of it is 0 */
 	u16 spare;
 };
 

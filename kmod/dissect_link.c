@@ -36,6 +36,7 @@ enum {
 	PPPOE_HEADER = 6,
 	PPPOE_VERSION_TYPE = 0x11,
 	PPP_PROTOCOL = 2,
+	PPP_LAST_BYTE = 0x01,
 	PPP_IPV4 = 0x0021,
 	PPP_IPV6 = 0x0057,
 	PPP_MPLS = 0x0281,
@@ -132,8 +133,13 @@ static enum weir_dissected step_pppoe(const struct weir_frame *f, struct weir_la
 	at = look_in(f, l, l->at, PPP_PROTOCOL, buf);
 	if (!at)
 		return WEIR_DISSECTED_TRUNCATED;
-	protocol = be16_at(at);
-	l->at += PPP_PROTOCOL;
+	if (at[0] & PPP_LAST_BYTE) {	/* compressed, RFC 1661: PPP_IPV4 and PPP_IPV6 fit */
+		protocol = at[0];
+		l->at++;
+	} else {
+		protocol = be16_at(at);
+		l->at += PPP_PROTOCOL;
+	}
 	*ethertype = protocol == PPP_IPV4 ? ETHER_IPV4 :
 		     protocol == PPP_IPV6 ? ETHER_IPV6 :
 		     protocol == PPP_MPLS ? ETHER_MPLS : ETHER_NONE;
