@@ -17,6 +17,7 @@
 #include "dump.h"
 #include "expire.h"
 #include "export.h"
+#include "hooks.h"
 #include "meter.h"
 #include "net.h"
 #include "netlink.h"
@@ -267,10 +268,14 @@ static int read_config(struct genl_info *info, struct weir_config *config, bool 
 		*at = value;
 	}
 	if (info->attrs[WEIR_A_MODES]) {
+		int err;
+
 		config->modes = nla_get_u32(info->attrs[WEIR_A_MODES]);
-		if (config->modes != 1 << WEIR_MODE_ROUTED)
-			return refuse(info, WEIR_A_MODES,
-				      "MODES is 1 (routed): this version has no other", -EINVAL);
+		err = weir_hooks_check(config, info->extack);
+		if (err) {
+			NL_SET_BAD_ATTR(info->extack, info->attrs[WEIR_A_MODES]);
+			return err;
+		}
 	}
 	return 0;
 }
@@ -297,11 +302,13 @@ static int set_config(struct sk_buff *request, struct genl_info *info)
 	wn->config = config;
 	if (enabled && !nla_get_u8(enabled))
 		weir_net_stop(wn);
-	else if (enabled)
+	else if (enabled && !on)
 		err = weir_net_start(wn, info->extack);
+	else
+		err = weir_net_apply_modes(wn, info->extack);
 	if (err) {
 		if (info->extack)
-			NL_SET_BAD_ATTR(info->extack, enabled);
+			NL_SET_BAD_ATTR(info->extack, on ? info->attrs[WEIR_A_MODES] : enabled);
 		wn->config = before;
 	}
 	weir_net_apply_timeouts(wn);
