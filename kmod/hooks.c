@@ -67,8 +67,10 @@ static struct weir_plan *plan_new(const struct weir_config *config)
 {
 	struct weir_plan *plan = kzalloc(sizeof(*plan), GFP_KERNEL);
 
-	if (plan)
-		plan->modes = config->modes;
+	if (!plan)
+		return NULL;
+	plan->modes = config->modes;
+	plan->look_inside = config->look_inside;
 	return plan;
 }
 
@@ -156,7 +158,7 @@ int weir_hooks_change(struct weir_watch *w, const struct weir_config *config,
 	struct weir_plan *plan;
 	int err;
 
-	if (config->modes == old->modes)
+	if (config->modes == old->modes && config->look_inside == old->look_inside)
 		return 0;
 	plan = plan_new(config);
 	if (!plan)

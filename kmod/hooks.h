@@ -27,6 +27,7 @@ enum {
 /* What is metered where. Not changed after it is in force but replaced, see hooks.c. */
 struct weir_plan {
 	u32 modes;		/* bits 1 << enum weir_mode */
+	u32 look_inside;	/* bits 1 << enum weir_tunnel */
 	struct rcu_head rcu;
 };
 

@@ -151,7 +151,7 @@ static const struct net_device *ingress_device(const struct sk_buff *skb,
 	return port ? port : state->in;
 }
 
-static void meter(struct weir_watch *w, const struct sk_buff *skb,
+static void meter(struct weir_watch *w, const struct weir_plan *plan, const struct sk_buff *skb,
 		  const struct nf_hook_state *state, enum weir_observed observed)
 {
 	const struct net_device *in = ingress_device(skb, state);
@@ -161,19 +161,20 @@ static void meter(struct weir_watch *w, const struct sk_buff *skb,
 		.out_ifindex = state->out ? state->out->ifindex : 0,
 		.mac = in ? weir_sight_mac(skb) : NULL,
 	};
+	enum weir_dissected result;
 	struct weir_packet p;
 	struct weir_frame f;
 
-	weir_sight_frame(skb, &f);
-	if (unlikely(!weir_dissect(&f, &p))) {
-		weir_sight_skip(w, skb, WEIR_SKIP_TRUNCATED);
+	weir_sight_frame(skb, in, &f);
+	result = weir_dissect(&f, plan->look_inside, &p);
+	if (unlikely(result)) {
+		weir_sight_skip(w, skb, weir_dissected_skip(result));
 		return;
 	}
 	if (is_ipvs(skb, state, &p)) {
 		weir_sight_skip(w, skb, WEIR_SKIP_IPVS);
 		return;
 	}
-	p.key.vlan_id = weir_sight_vlan(skb, in);
 	if (in && secpath_exists(skb))
 		p.flags |= WEIR_FLOW_SECPATH;
 	weir_sight_count(w, skb, &p, &seen);
@@ -201,7 +202,7 @@ static unsigned int hook(void *priv, const struct sk_buff *skb, const struct nf_
 		reason = skip_received(skb, state);
 	}
 	if (likely(reason == WEIR_NOT_SKIPPED))
-		meter(w, skb, state, observed);
+		meter(w, plan, skb, state, observed);
 	else
 		weir_sight_skip(w, skb, reason);
 	return NF_ACCEPT;

@@ -183,6 +183,7 @@ static int get_config(struct sk_buff *request, struct genl_info *info)
 		return -ENOMEM;
 	if (nla_put_u8(skb, WEIR_A_ENABLED, enabled) ||
 	    nla_put_u32(skb, WEIR_A_MODES, config.modes) ||
+	    nla_put_u32(skb, WEIR_A_LOOK_INSIDE, config.look_inside) ||
 	    nla_put_u32(skb, WEIR_A_ACTIVE_TIMEOUT_MS, config.active_timeout_ms) ||
 	    nla_put_u32(skb, WEIR_A_IDLE_TIMEOUT_MS, config.idle_timeout_ms) ||
 	    nla_put_u32(skb, WEIR_A_FIN_TIMEOUT_MS, config.fin_timeout_ms) ||
@@ -276,6 +277,13 @@ static int read_config(struct genl_info *info, struct weir_config *config, bool 
 			NL_SET_BAD_ATTR(info->extack, info->attrs[WEIR_A_MODES]);
 			return err;
 		}
+	}
+	if (info->attrs[WEIR_A_LOOK_INSIDE]) {
+		config->look_inside = nla_get_u32(info->attrs[WEIR_A_LOOK_INSIDE]);
+		if (config->look_inside & ~WEIR_LOOK_INSIDE_MASK)
+			return refuse(info, WEIR_A_LOOK_INSIDE,
+				      "LOOK_INSIDE has a bit that this version does not know",
+				      -EINVAL);
 	}
 	return 0;
 }
@@ -436,7 +444,7 @@ static struct sk_buff *event_new(size_t payload, u8 cmd, void **hdr)
 
 struct sk_buff *weir_netlink_batch(u64 instance, u64 seq, u32 cpu, const struct weir_slot *slot)
 {
-	const u32 bytes = slot->count * sizeof(struct weir_record);
+	const u32 bytes = slot->count * slot->stride;
 	struct sk_buff *skb;
 	void *hdr;
 
@@ -454,7 +462,7 @@ struct sk_buff *weir_netlink_batch(u64 instance, u64 seq, u32 cpu, const struct 
 	    put_u64(skb, WEIR_A_SEQ, seq) ||
 	    nla_put_u32(skb, WEIR_A_CPU, cpu) ||
 	    nla_put_s64(skb, WEIR_A_CLOCK_OFFSET_NS, slot->clock_offset_ns, WEIR_A_PAD) ||
-	    nla_put_u32(skb, WEIR_A_RECORD_SIZE, sizeof(struct weir_record)) ||
+	    nla_put_u32(skb, WEIR_A_RECORD_SIZE, slot->stride) ||
 	    nla_put(skb, WEIR_A_NUMBERED, sizeof(slot->numbered), &slot->numbered) ||
 	    nla_put(skb, WEIR_A_RECORDS, bytes, slot->records)) {
 		WARN_ON_ONCE(1);
@@ -509,6 +517,7 @@ static const struct nla_policy none[WEIR_A_MAX + 1] = { };
 static const struct nla_policy config_policy[WEIR_A_MAX + 1] = {
 	[WEIR_A_ENABLED] = { .type = NLA_U8 },
 	[WEIR_A_MODES] = { .type = NLA_U32 },
+	[WEIR_A_LOOK_INSIDE] = { .type = NLA_U32 },
 	[WEIR_A_ACTIVE_TIMEOUT_MS] = { .type = NLA_U32 },
 	[WEIR_A_IDLE_TIMEOUT_MS] = { .type = NLA_U32 },
 	[WEIR_A_FIN_TIMEOUT_MS] = { .type = NLA_U32 },

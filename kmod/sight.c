@@ -29,7 +29,7 @@ static bool pull(const void *ctx, u32 offset, void *to, u32 n)
 	return !skb_copy_bits(skb, skb_network_offset(skb) + offset, to, n);
 }
 
-u16 weir_sight_vlan(const struct sk_buff *skb, const struct net_device *dev)
+static u16 vlan_of(const struct sk_buff *skb, const struct net_device *dev)
 {
 	if (dev && is_vlan_dev(dev))
 		return vlan_dev_vlan_id(dev);
@@ -64,7 +64,8 @@ static u32 inner_headers(const struct sk_buff *skb)
 	return offset + inner_tcp_hdrlen(skb);
 }
 
-void weir_sight_frame(const struct sk_buff *skb, struct weir_frame *f)
+void weir_sight_frame(const struct sk_buff *skb, const struct net_device *dev,
+		      struct weir_frame *f)
 {
 	const struct skb_shared_info *info = skb_shinfo(skb);
 
@@ -73,6 +74,8 @@ void weir_sight_frame(const struct sk_buff *skb, struct weir_frame *f)
 	f->len = skb->len - skb_network_offset(skb);
 	f->pull = pull;
 	f->ctx = skb;
+	f->vlan_id = vlan_of(skb, dev);
+	f->inner_vlan_id = 0;
 	f->gso_segs = 0;
 	f->gso_recount = false;
 	if (likely(!info->gso_size))

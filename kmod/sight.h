@@ -23,14 +23,12 @@ struct weir_seen {
 	const u8 *mac;		/* Ethernet header or NULL */
 };
 
-/* Describe @skb from its network header on. */
-void weir_sight_frame(const struct sk_buff *skb, struct weir_frame *f);
+/* Describe @skb from its network header on, as seen at @dev (may be NULL). */
+void weir_sight_frame(const struct sk_buff *skb, const struct net_device *dev,
+		      struct weir_frame *f);
 
 /* The Ethernet header of a packet that came in, NULL without. */
 const u8 *weir_sight_mac(const struct sk_buff *skb);
-
-/* The VLAN @skb is in, seen at @dev (may be NULL); 0: none. */
-u16 weir_sight_vlan(const struct sk_buff *skb, const struct net_device *dev);
 
 /* Count @skb as @p in the flow it belongs to. */
 void weir_sight_count(struct weir_watch *w, const struct sk_buff *skb, struct weir_packet *p,

@@ -69,7 +69,7 @@ def expect(what, port, packets, skipped="-", at_least="0", *fields):
 
 
 def on(modes="routed", interfaces=""):
-    values = {"INTERFACES": interfaces.encode() + b"\0"} if interfaces else {}
+    values = {"INTERFACES": interfaces} if interfaces else {}
     bits = sum(1 << getattr(w, f"WEIR_MODE_{name.upper()}") for name in modes.split(","))
     client = w.Client()
     client.config(ENABLED=1, MODES=bits, IDLE_TIMEOUT_MS=600000, **values)
