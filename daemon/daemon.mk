@@ -101,7 +101,8 @@ SAN_ARCHIVES := $(BUILD)/san/libnaive.a $(BUILD)/san/libbench.a $(BUILD)/san/lib
 		$(BUILD)/san/libnode.a $(BUILD)/san/libmaster.a $(BUILD)/san/libweir.a
 
 # The module's pure parts, built in user space with tests/kshim/ for the kernel's headers.
-KMOD_OBJECTS := $(patsubst %,$(BUILD)/san/kmod/%.o,dissect dissect_link cache log ledger)
+KMOD_OBJECTS := $(patsubst %,$(BUILD)/san/kmod/%.o,dissect dissect_link cache log ledger \
+	sampling)
 KMOD_TESTS := $(patsubst %,$(BUILD)/tests/%,unit/test_dissect unit/test_cache fuzz/fuzz_dissect)
 $(KMOD_OBJECTS) $(patsubst $(BUILD)/tests/%,$(BUILD)/san/tests/%.o,$(KMOD_TESTS)): \
 	WEIR_CFLAGS += -Itests/kshim

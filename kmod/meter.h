@@ -20,6 +20,7 @@
 #include "export.h"
 #include "ledger.h"
 #include "log.h"
+#include "sampling.h"
 
 struct weir_meter;
 struct weir_net;
@@ -43,10 +44,11 @@ struct weir_cursor {
  * own CPU's.
  */
 struct weir_cpu {
-	spinlock_t lock;	/* table, log (see there), ledger, sealed */
+	spinlock_t lock;	/* table, log (see there), ledger, sampler, sealed */
 	bool sealed;		/* a batch was sealed since someone looked */
 	u32 cpu;
 	struct weir_meter *meter;
+	struct weir_sampler sampler;
 	struct weir_ledger ledger;
 	struct weir_table table;
 	struct weir_log log;

@@ -105,6 +105,7 @@ static struct weir_cpu *cpu_alloc(struct weir_meter *m, u32 cpu)
 	spin_lock_init(&c->lock);
 	c->cpu = cpu;
 	c->meter = m;
+	get_random_bytes(&c->sampler.random, sizeof(c->sampler.random));
 	weir_expire_init_cpu(c);
 	if (weir_cache_init(&c->table, m->table_flows, node))
 		goto free_cpu;
@@ -200,6 +201,20 @@ void weir_net_apply_timeouts(struct weir_net *wn)
 	WRITE_ONCE(m->fin_ns, (u64)wn->config.fin_timeout_ms * NSEC_PER_MSEC);
 }
 
+void weir_net_apply_sampling(struct weir_net *wn)
+{
+	struct weir_meter *m = rcu_dereference_protected(wn->meter, lockdep_is_held(&wn->lock));
+	u32 i;
+
+	for (i = 0; m && i < m->ncpus; i++) {
+		struct weir_cpu *c = m->cpus[i];
+
+		spin_lock_bh(&c->lock);
+		weir_sampler_set(&c->sampler, wn->config.sampling, wn->config.sampling_method);
+		spin_unlock_bh(&c->lock);
+	}
+}
+
 int weir_net_start(struct weir_net *wn, struct netlink_ext_ack *extack)
 {
 	struct weir_meter *m;
@@ -227,9 +242,10 @@ int weir_net_start(struct weir_net *wn, struct netlink_ext_ack *extack)
 		goto free_meter;
 	}
 
-	/* Timeouts before the first packet, packets before anyone can ask. */
+	/* Settings before the first packet, packets before anyone can ask. */
 	rcu_assign_pointer(wn->meter, m);
 	weir_net_apply_timeouts(wn);
+	weir_net_apply_sampling(wn);
 	err = weir_hooks_register(wn->net, m);
 	if (err) {
 		NL_SET_ERR_MSG_MOD(extack, "netfilter did not take the hooks");
