@@ -1,13 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* dissect - what one packet says about itself */
 
-#ifdef __KERNEL__
-#include <linux/in.h>
-#include <linux/in6.h>
-#else
-#include <netinet/in.h>
-#endif
-
 #include "dissect_parts.h"
 
 enum {
@@ -31,6 +24,7 @@ enum {
 
 	TCP_FIN = 0x01,
 	TCP_SYN = 0x02,
+	TCP_FLAGS_END = 14,
 
 	/* not every libc names them */
 	PROTO_DCCP = 33,
@@ -38,11 +32,12 @@ enum {
 	PROTO_UDPLITE = 136,
 };
 
-static void map_ipv4(u8 *to, const u8 *from)
+static __always_inline void map_ipv4(u8 *to, const u8 *from)
 {
-	memset(to, 0, 10);
-	to[10] = 0xff;
-	to[11] = 0xff;
+	static const u8 prefix[4] = { 0, 0, 0xff, 0xff };
+
+	memset(to, 0, 8);
+	memcpy(to + 8, prefix, 4);
 	memcpy(to + 12, from, 4);
 }
 
@@ -50,23 +45,29 @@ static void map_ipv4(u8 *to, const u8 *from)
  * Linux sends SYN, pure ACKs, FIN and retransmissions of an ECN connection as Not-ECT
  * and new data as ECT: with ECN in the key one direction would be three flows.
  */
-static void set_tos(struct weir_packet *p, u8 tos)
+static __always_inline void set_tos(struct weir_packet *p, u8 tos)
 {
 	p->key.tos = tos & ~ECN_MASK;
 	p->ecn = tos & ECN_MASK;
 }
 
-static enum weir_dissected dissect_ipv4(const struct weir_frame *f, struct weir_layer *l,
-					struct weir_packet *p)
+static void note_fragment(struct weir_layer *l, struct weir_packet *p, u32 offset, u32 id)
+{
+	l->fragment = true;
+	l->later_fragment = offset;
+	p->fragment_id = id;
+	p->flags |= WEIR_FLOW_FRAGMENTS;
+	if (offset)
+		p->key.where |= WEIR_WHERE_LATER_FRAGMENT;
+}
+
+static __always_inline enum weir_dissected
+dissect_ipv4(const struct weir_frame *f, struct weir_layer *l, struct weir_packet *p, const u8 *ip)
 {
 	const u32 there = l->end - l->at;
-	u8 buf[IPV4_HEADER];
-	const u8 *ip = look_in(f, l, l->at, IPV4_HEADER, buf);
 	u32 header, total;
 	u16 frag;
 
-	if (!ip)
-		return WEIR_DISSECTED_TRUNCATED;
 	header = (ip[0] & 0x0f) * 4;
 	total = be16_at(ip + 2);
 	if (!total && is_gso(f))	/* BIG TCP: does not fit the field */
@@ -84,10 +85,8 @@ static enum weir_dissected dissect_ipv4(const struct weir_frame *f, struct weir_
 	p->bytes = total;
 
 	frag = be16_at(ip + 6);
-	l->fragment = frag & (IPV4_OFFSET_MASK | IPV4_MORE_FRAGMENTS);
-	l->later_fragment = frag & IPV4_OFFSET_MASK;
-	if (l->fragment)
-		p->fragment_id = be16_at(ip + 4);
+	if (frag & (IPV4_OFFSET_MASK | IPV4_MORE_FRAGMENTS))
+		note_fragment(l, p, frag & IPV4_OFFSET_MASK, be16_at(ip + 4));
 	l->transport = l->at + header;
 	l->end = l->at + total;
 	return WEIR_DISSECTED_OK;
@@ -116,17 +115,6 @@ static bool is_extension(u8 kind)
 	return extension_length(kind, any);
 }
 
-static void note_fragment(struct weir_layer *l, struct weir_packet *p, const u8 *ext)
-{
-	const u16 frag = be16_at(ext + 2);
-
-	if (!(frag & (IPV6_OFFSET_MASK | IPV6_MORE_FRAGMENTS)))
-		return;		/* atomic, RFC 6946: all of the packet */
-	l->fragment = true;
-	l->later_fragment = frag & IPV6_OFFSET_MASK;
-	p->fragment_id = be32_at(ext + 4);
-}
-
 /* Follow the extension headers; a chain that is cut ends at the last one read. */
 static void walk_extensions(const struct weir_frame *f, struct weir_layer *l,
 			    struct weir_packet *p)
@@ -135,7 +123,7 @@ static void walk_extensions(const struct weir_frame *f, struct weir_layer *l,
 	unsigned int n;
 
 	for (n = 0; n < WEIR_MAX_EXTENSIONS && is_extension(kind); n++) {
-		u8 buf[8];
+		u8 buf[8] UNINITIALIZED;
 		const u8 *ext = look_in(f, l, l->transport, 8, buf);
 		u32 length;
 
@@ -147,8 +135,10 @@ static void walk_extensions(const struct weir_frame *f, struct weir_layer *l,
 			l->transport = l->end;
 			break;
 		}
-		if (kind == IPPROTO_FRAGMENT)
-			note_fragment(l, p, ext);
+		/* neither an offset nor more to come: RFC 6946, all of the packet */
+		if (kind == IPPROTO_FRAGMENT &&
+		    be16_at(ext + 2) & (IPV6_OFFSET_MASK | IPV6_MORE_FRAGMENTS))
+			note_fragment(l, p, be16_at(ext + 2) & IPV6_OFFSET_MASK, be32_at(ext + 4));
 		l->transport += length;
 		kind = ext[0];
 		if (l->later_fragment)
@@ -165,7 +155,7 @@ static void walk_extensions(const struct weir_frame *f, struct weir_layer *l,
 static enum weir_dissected jumbo_length(const struct weir_frame *f, struct weir_layer *l,
 					u8 next, u32 *total)
 {
-	u8 buf[JUMBO_HEADER];
+	u8 buf[JUMBO_HEADER] UNINITIALIZED;
 	const u8 *ext;
 
 	*total = is_gso(f) ? l->end - l->at : IPV6_HEADER;
@@ -188,11 +178,11 @@ static enum weir_dissected jumbo_length(const struct weir_frame *f, struct weir_
 	return WEIR_DISSECTED_OK;
 }
 
-static enum weir_dissected dissect_ipv6(const struct weir_frame *f, struct weir_layer *l,
-					struct weir_packet *p)
+static __always_inline enum weir_dissected
+dissect_ipv6(const struct weir_frame *f, struct weir_layer *l, struct weir_packet *p)
 {
 	enum weir_dissected result;
-	u8 buf[IPV6_HEADER];
+	u8 buf[IPV6_HEADER] UNINITIALIZED;
 	const u8 *ip = look_in(f, l, l->at, IPV6_HEADER, buf);
 	u32 total;
 
@@ -211,17 +201,18 @@ static enum weir_dissected dissect_ipv6(const struct weir_frame *f, struct weir_
 	memcpy(p->key.dst_addr, ip + 24, 16);
 	set_tos(p, (u8)(be16_at(ip) >> 4));
 	p->key.protocol = ip[6];
-	p->key.where = WEIR_WHERE_IPV6;
+	p->key.where |= WEIR_WHERE_IPV6;
 	p->ttl = ip[7];
 	p->bytes = total - l->unsent;
 	l->transport = l->at + IPV6_HEADER;
 	l->end = l->at + total;
-	walk_extensions(f, l, p);
+	if (is_extension(p->key.protocol))
+		walk_extensions(f, l, p);
 	return WEIR_DISSECTED_OK;
 }
 
 /* Shortest transport header there is, 0 for protocols without ports. */
-static u32 transport_header(const struct weir_packet *p)
+static __always_inline u32 transport_header(const struct weir_packet *p)
 {
 	switch (p->key.protocol) {
 	case IPPROTO_TCP:
@@ -240,13 +231,18 @@ static u32 transport_header(const struct weir_packet *p)
 	return 0;
 }
 
+static u16 tcp_flags_at(const u8 *tcp)
+{
+	return (u16)((tcp[12] & 1) << 8 | tcp[13]);
+}
+
 /* Return: length of this packet's TCP header. */
 static u32 dissect_tcp(const struct weir_layer *l, struct weir_packet *p, const u8 *tcp)
 {
 	u32 header = (tcp[12] >> 4) * 4;
 	u32 data;
 
-	p->tcp_flags = (u16)((tcp[12] & 1) << 8 | tcp[13]);
+	p->tcp_flags = tcp_flags_at(tcp);
 	if (header < 20 || header > l->end - l->transport)
 		return 20;
 	data = l->end - l->transport - header;
@@ -258,11 +254,40 @@ static u32 dissect_tcp(const struct weir_layer *l, struct weir_packet *p, const 
 	return header;
 }
 
-static void dissect_transport(const struct weir_frame *f, struct weir_layer *l,
-			      struct weir_packet *p)
+/*
+ * A fragment may end inside the transport header, and who would hide makes it so:
+ * what is there of it counts.
+ */
+static void dissect_cut(const struct weir_frame *f, const struct weir_layer *l,
+			struct weir_packet *p)
+{
+	u8 buf[TCP_FLAGS_END] UNINITIALIZED;
+	const u8 *l4;
+
+	p->short_l4 = true;
+	if (p->key.protocol == IPPROTO_ICMP || p->key.protocol == IPPROTO_ICMPV6) {
+		l4 = look_in(f, l, l->transport, 2, buf);
+		if (l4)
+			memcpy(&p->key.dst_port, l4, 2);
+		return;
+	}
+	l4 = look_in(f, l, l->transport, 4, buf);
+	if (!l4)
+		return;
+	memcpy(&p->key.src_port, l4, 2);
+	memcpy(&p->key.dst_port, l4 + 2, 2);
+	if (p->key.protocol != IPPROTO_TCP)
+		return;
+	l4 = look_in(f, l, l->transport, TCP_FLAGS_END, buf);
+	if (l4)
+		p->tcp_flags = tcp_flags_at(l4);
+}
+
+static __always_inline void
+dissect_transport(const struct weir_frame *f, struct weir_layer *l, struct weir_packet *p)
 {
 	u32 need = transport_header(p);
-	u8 buf[20];
+	u8 buf[20] UNINITIALIZED;
 	const u8 *l4;
 
 	l->payload = l->transport;
@@ -270,7 +295,7 @@ static void dissect_transport(const struct weir_frame *f, struct weir_layer *l,
 		return;
 	l4 = look_in(f, l, l->transport, need, buf);
 	if (!l4) {
-		p->short_l4 = true;
+		dissect_cut(f, l, p);
 		return;
 	}
 	if (p->key.protocol == IPPROTO_ICMP || p->key.protocol == IPPROTO_ICMPV6) {
@@ -284,30 +309,34 @@ static void dissect_transport(const struct weir_frame *f, struct weir_layer *l,
 	l->payload += need;
 }
 
+static __always_inline enum weir_dissected
+dissect_ip(const struct weir_frame *f, struct weir_layer *l, struct weir_packet *p)
+{
+	enum weir_dissected result;
+	u8 buf[IPV4_HEADER] UNINITIALIZED;
+	const u8 *ip = look_in(f, l, l->at, IPV4_HEADER, buf);
+	u8 version;
+
+	if (!ip)
+		return WEIR_DISSECTED_TRUNCATED;
+	version = *ip >> 4;
+	if (l->version && l->version != version)
+		return WEIR_DISSECTED_DAMAGED;
+	if (version == 4)
+		result = dissect_ipv4(f, l, p, ip);
+	else if (version == 6)
+		result = dissect_ipv6(f, l, p);
+	else
+		result = WEIR_DISSECTED_DAMAGED;
+	if (!result)
+		dissect_transport(f, l, p);
+	return result;
+}
+
 enum weir_dissected weir_dissect_ip(const struct weir_frame *f, struct weir_layer *l,
 				    struct weir_packet *p)
 {
-	enum weir_dissected result;
-	u8 buf[1];
-	const u8 *first = look_in(f, l, l->at, 1, buf);
-	u8 version;
-
-	if (!first)
-		return WEIR_DISSECTED_TRUNCATED;
-	version = *first >> 4;
-	if (l->version && l->version != version)
-		return WEIR_DISSECTED_DAMAGED;
-	result = version == 4 ? dissect_ipv4(f, l, p) :
-		 version == 6 ? dissect_ipv6(f, l, p) : WEIR_DISSECTED_DAMAGED;
-	if (result)
-		return result;
-
-	if (l->fragment)
-		p->flags |= WEIR_FLOW_FRAGMENTS;
-	if (l->later_fragment)
-		p->key.where |= WEIR_WHERE_LATER_FRAGMENT;
-	dissect_transport(f, l, p);
-	return WEIR_DISSECTED_OK;
+	return dissect_ip(f, l, p);
 }
 
 /* Count a super-packet, which repeats so many bytes of headers, as the packets the wire sees. */
@@ -315,9 +344,6 @@ static void count_segments(const struct weir_frame *f, struct weir_packet *p, u3
 {
 	u64 segs = f->gso_segs;
 
-	p->packets = 1;
-	if (!is_gso(f))
-		return;
 	if (f->gso_headers > p->ip_offset)
 		headers = f->gso_headers - p->ip_offset;
 	if (f->gso_recount) {
@@ -332,28 +358,50 @@ static void count_segments(const struct weir_frame *f, struct weir_packet *p, u3
 	p->flags |= WEIR_FLOW_GSO;
 }
 
-static enum weir_dissected dissect_packet(const struct weir_frame *f, u32 look_inside,
-					  struct weir_layer *l, struct weir_packet *p)
+/*
+ * A super-packet in a tunnel repeats the headers down to the innermost ones, whether
+ * they are the flow's or not.
+ */
+static u32 repeated_headers(const struct weir_frame *f, const struct weir_layer *outside,
+			    const struct weir_packet *outer)
 {
-	enum weir_dissected result;
+	struct weir_layer l = *outside;
+	struct weir_packet p = *outer;
 
-	p->ip_offset = l->at;
-	result = weir_dissect_ip(f, l, p);
-	if (result)
-		return result;
-	count_segments(f, p, l->payload - p->ip_offset - l->unsent);
-	return WEIR_DISSECTED_OK;
+	weir_dissect_inside(f, WEIR_LOOK_INSIDE_ALL, &l, &p);
+	return l.payload - p.ip_offset - l.unsent;
+}
+
+/* May it be more than it looks: tunnelled, or a super-packet? */
+static inline bool is_deep(const struct weir_frame *f, u32 look_inside, const struct weir_packet *p)
+{
+	return is_tunnel(look_inside, p) || is_gso(f);
+}
+
+static void look_deeper(const struct weir_frame *f, u32 look_inside, struct weir_layer *l,
+			struct weir_packet *p)
+{
+	u32 headers = l->payload - p->ip_offset - l->unsent;
+
+	if (is_gso(f) && !f->gso_headers && p->key.protocol != IPPROTO_TCP)
+		headers = repeated_headers(f, l, p);
+	if (look_inside)
+		weir_dissect_inside(f, look_inside, l, p);
+	if (is_gso(f))
+		count_segments(f, p, headers);
 }
 
 enum weir_dissected weir_dissect(const struct weir_frame *f, u32 look_inside,
 				 struct weir_packet *p)
 {
 	struct weir_layer l = { .end = f->len };
+	enum weir_dissected result;
 
-	memset(p, 0, sizeof(*p));
-	p->key.vlan_id = f->vlan_id;
-	p->key.inner_vlan_id = f->inner_vlan_id;
-	return dissect_packet(f, look_inside, &l, p);
+	packet_start(p, f->vlan_id, f->inner_vlan_id);
+	result = dissect_ip(f, &l, p);
+	if (!result && is_deep(f, look_inside, p))
+		look_deeper(f, look_inside, &l, p);
+	return result;
 }
 
 enum weir_dissected weir_dissect_frame(const struct weir_frame *f, u16 ethertype,
@@ -362,12 +410,13 @@ enum weir_dissected weir_dissect_frame(const struct weir_frame *f, u16 ethertype
 	struct weir_layer l = { .end = f->len };
 	enum weir_dissected result;
 
-	memset(p, 0, sizeof(*p));
-	p->key.vlan_id = f->vlan_id;
-	p->key.inner_vlan_id = f->inner_vlan_id;
+	packet_start(p, f->vlan_id, f->inner_vlan_id);
 	result = weir_dissect_link(f, ethertype, &l, p);
 	if (result)
 		return result;
-	result = dissect_packet(f, look_inside, &l, p);
+	p->ip_offset = l.at;
+	result = weir_dissect_ip(f, &l, p);
+	if (!result && is_deep(f, look_inside, p))
+		look_deeper(f, look_inside, &l, p);
 	return result && l.guessed ? WEIR_DISSECTED_NOT_IP : result;
 }

@@ -33,6 +33,7 @@ typedef __u64 u64;
 #define WEIR_WHERE_LATER_FRAGMENT	0x0002
 #define WEIR_WHERE_OBSERVED_SHIFT	4	/* four bits, enum weir_observed */
 #define WEIR_WHERE_TUNNEL_SHIFT		8	/* four bits, enum weir_tunnel */
+#define WEIR_WHERE_TUNNEL_MASK		0x0f00
 
 /* 56 bytes without a hole: hashed and compared as a string of bytes. */
 struct weir_key {
@@ -49,6 +50,8 @@ struct weir_key {
 	u8 protocol;
 	u8 tos;			/* DSCP; ECN differs between the packets of one flow */
 };
+
+#define WEIR_LOOK_INSIDE_ALL	((1U << __WEIR_TUNNEL_COUNT) - 1 - (1U << WEIR_TUNNEL_NONE))
 
 /* WEIR_SKIP_* says the same to user space: weir_dissected_skip() */
 enum weir_dissected {
@@ -70,6 +73,8 @@ enum weir_dissected {
  * @gso_headers: bytes of headers, from @linear on, that each of them repeats; 0:
  *	find out from the packet itself
  * @gso_recount: @gso_segs comes from outside this machine's control: compute it
+ * @gso_udp: what it stands for are UDP datagrams (of the innermost headers that
+ *	@gso_headers covers), not segments of one stream
  * @vlan_id: of the tag the caller knows: taken out of the frame by the network
  *	card, or of the VLAN device; 0: none
  * @inner_vlan_id: the tag inside that one; 0: none
@@ -86,6 +91,7 @@ struct weir_frame {
 	u32 gso_size;
 	u32 gso_headers;
 	bool gso_recount;
+	bool gso_udp;
 	u16 vlan_id;
 	u16 inner_vlan_id;
 };
@@ -105,14 +111,15 @@ struct weir_packet {
 	u8 ttl;
 	u8 ecn;
 	bool payload;		/* TCP: carries data */
-	bool short_l4;		/* transport header cut: ports are 0 */
+	bool short_l4;		/* transport header cut: what is not there of it is 0 */
+	u16 spare;
 };
 
 /**
  * weir_dissect - read one IPv4 or IPv6 packet
  * @f: the packet, from its IP header on
  * @look_inside: bits 1 << enum weir_tunnel: tunnels whose inner packet is the flow
- * @p: filled in completely
+ * @p: filled in completely when the result is OK
  *
  * Work is bounded: so many IPv6 extension headers, so many tunnels are followed.
  * What is not whole and IP inside a tunnel leaves the packet as it is outside.
@@ -125,7 +132,7 @@ enum weir_dissected weir_dissect(const struct weir_frame *f, u32 look_inside,
  * @f: the frame, from its network header on
  * @ethertype: what is there, in host order; below 0x600 it is a length (802.3)
  * @look_inside: see weir_dissect()
- * @p: filled in completely when the result is OK
+ * @p: the same
  *
  * VLAN tags, MPLS labels and a PPPoE header in front of IP are stepped over and
  * noted in @p.

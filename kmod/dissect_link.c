@@ -36,6 +36,7 @@ enum {
 	PPPOE_HEADER = 6,
 	PPPOE_VERSION_TYPE = 0x11,
 	PPP_PROTOCOL = 2,
+	PPP_LAST_BYTE = 0x01,
 	PPP_IPV4 = 0x0021,
 	PPP_IPV6 = 0x0057,
 	PPP_MPLS = 0x0281,
@@ -56,7 +57,7 @@ static void note_vlan(struct weir_packet *p, u16 id)
 static enum weir_dissected step_vlan(const struct weir_frame *f, struct weir_layer *l,
 				     struct weir_packet *p, u16 *ethertype)
 {
-	u8 buf[VLAN_TAG];
+	u8 buf[VLAN_TAG] UNINITIALIZED;
 	const u8 *tag = look_in(f, l, l->at, VLAN_TAG, buf);
 
 	if (!tag)
@@ -70,7 +71,7 @@ static enum weir_dissected step_vlan(const struct weir_frame *f, struct weir_lay
 /* What the first byte below the stack looks like. */
 static u8 guess_version(const struct weir_frame *f, const struct weir_layer *l)
 {
-	u8 buf[1];
+	u8 buf[1] UNINITIALIZED;
 	const u8 *first = look_in(f, l, l->at, 1, buf);
 
 	return first ? *first >> 4 : 0;
@@ -79,7 +80,7 @@ static u8 guess_version(const struct weir_frame *f, const struct weir_layer *l)
 static enum weir_dissected step_mpls(const struct weir_frame *f, struct weir_layer *l,
 				     struct weir_packet *p, u16 *ethertype)
 {
-	u8 buf[MPLS_ENTRY];
+	u8 buf[MPLS_ENTRY] UNINITIALIZED;
 	const u8 *at = look_in(f, l, l->at, MPLS_ENTRY, buf);
 	u32 label, version;
 
@@ -114,7 +115,7 @@ static enum weir_dissected pppoe_end(const struct weir_frame *f, struct weir_lay
 static enum weir_dissected step_pppoe(const struct weir_frame *f, struct weir_layer *l,
 				      struct weir_packet *p, u16 *ethertype)
 {
-	u8 buf[PPPOE_HEADER];
+	u8 buf[PPPOE_HEADER] UNINITIALIZED;
 	const u8 *at = look_in(f, l, l->at, PPPOE_HEADER, buf);
 	enum weir_dissected result;
 	u16 protocol;
@@ -132,8 +133,13 @@ static enum weir_dissected step_pppoe(const struct weir_frame *f, struct weir_la
 	at = look_in(f, l, l->at, PPP_PROTOCOL, buf);
 	if (!at)
 		return WEIR_DISSECTED_TRUNCATED;
-	protocol = be16_at(at);
-	l->at += PPP_PROTOCOL;
+	if (at[0] & PPP_LAST_BYTE) {	/* compressed, RFC 1661: PPP_IPV4 and PPP_IPV6 fit */
+		protocol = at[0];
+		l->at++;
+	} else {
+		protocol = be16_at(at);
+		l->at += PPP_PROTOCOL;
+	}
 	*ethertype = protocol == PPP_IPV4 ? ETHER_IPV4 :
 		     protocol == PPP_IPV6 ? ETHER_IPV6 :
 		     protocol == PPP_MPLS ? ETHER_MPLS : ETHER_NONE;
@@ -145,7 +151,7 @@ static enum weir_dissected step_llc(const struct weir_frame *f, struct weir_laye
 {
 	/* DSAP, SSAP, control; then the organisation whose protocols are Ethernet's */
 	static const u8 snap[SNAP_HEADER - 2] = { 0xaa, 0xaa, 0x03, 0, 0, 0 };
-	u8 buf[SNAP_HEADER];
+	u8 buf[SNAP_HEADER] UNINITIALIZED;
 	const u8 *at = look_in(f, l, l->at, SNAP_HEADER, buf);
 
 	if (!at || memcmp(at, snap, sizeof(snap)) || be16_at(at + sizeof(snap)) < ETHER_LENGTHS)

@@ -176,6 +176,7 @@ static void frame_of(const struct sk_buff *skb, const struct nf_hook_state *stat
 	f->gso_headers = 0;
 	/* a guest says what it likes; SCTP counts its chunks itself */
 	f->gso_recount = (info->gso_type & SKB_GSO_DODGY) && info->gso_size != GSO_BY_FRAGS;
+	f->gso_udp = info->gso_type & SKB_GSO_UDP_L4;
 	if (skb->encapsulation && skb->inner_transport_header)
 		f->gso_headers = inner_headers(skb);
 	else if (info->gso_type & SKB_GSO_UDP)	/* fragments repeat the IP header alone */

@@ -220,8 +220,8 @@ static const struct test ipv4[] = {
 	{"length beyond the frame",
 	 "4500 0029 1234 0000 4006 0000 0a000001 0a000002" TCP("5010"), TRUNCATED},
 	{"length ends in the TCP header",
-	 "4500 0027 1234 0000 4006 0000 0a000001 0a000002" TCP("5010"), .bytes = 39,
-	 .short_l4 = true},
+	 "4500 0027 1234 0000 4006 0000 0a000001 0a000002" TCP("5010"), BOTH_PORTS,
+	 .tcp_flags = 0x10, .bytes = 39, .short_l4 = true},
 	{"length 0", "4500 0000 1234 0000 4006 0000 0a000001 0a000002" TCP("5010"), DAMAGED},
 	{"length 0, wrong IHL", "4f00 0000 1234 0000 4006 0000 0a000001 0a000002" TCP("5010"),
 	 DAMAGED},
@@ -239,7 +239,15 @@ static const struct test ipv4[] = {
 	{"reserved flag", IP4_FRAG("8000", "06", TCP("5010")), ACK_ONLY},
 	{"first fragment", IP4_FRAG("2000", "06", TCP("5018") "aabb"), BOTH_PORTS,
 	 .tcp_flags = 0x18, .flags = WEIR_FLOW_FRAGMENTS, .payload = true},
-	{"first fragment, cut", IP4_FRAG("2000", "06", "9c4101bb12345678"), .short_l4 = true,
+	{"first fragment, cut", IP4_FRAG("2000", "06", "9c4101bb12345678"), BOTH_PORTS,
+	 .short_l4 = true, .flags = WEIR_FLOW_FRAGMENTS},
+	{"first fragment, cut behind the flags",
+	 IP4_FRAG("2000", "06", "9c4101bb 12345678 00000001 5112"), BOTH_PORTS, .tcp_flags = 0x112,
+	 .short_l4 = true, .flags = WEIR_FLOW_FRAGMENTS},
+	{"first fragment, cut in the flags",
+	 IP4_FRAG("2000", "06", "9c4101bb 12345678 00000001 51"), BOTH_PORTS, .short_l4 = true,
+	 .flags = WEIR_FLOW_FRAGMENTS},
+	{"first fragment, cut in the ports", IP4_FRAG("2000", "06", "9c4101"), .short_l4 = true,
 	 .flags = WEIR_FLOW_FRAGMENTS},
 	{"middle fragment", IP4_FRAG("2001", "06", TCP("5018") "aabb"),
 	 .flags = WEIR_FLOW_FRAGMENTS, .where = WEIR_WHERE_LATER_FRAGMENT},
@@ -274,27 +282,35 @@ static const struct test transport[] = {
 	{"data offset past the end", IP4("06", TCP("6018")), BOTH_PORTS, .tcp_flags = 0x18},
 	{"data offset into the padding", IP4("06", TCP("6018")), .padding = 8, BOTH_PORTS,
 	 .tcp_flags = 0x18},
-	{"TCP, 19 bytes", IP4("06", PORTS "12345678 00000001 5010 ffff 0000 00"),
-	 .short_l4 = true},
+	{"TCP, 19 bytes", IP4("06", PORTS "12345678 00000001 5010 ffff 0000 00"), BOTH_PORTS,
+	 .tcp_flags = 0x10, .short_l4 = true},
 	{"TCP, 19 bytes and padding", IP4("06", PORTS "12345678 00000001 5010 ffff 0000 00"),
-	 .padding = 7, .short_l4 = true},
+	 .padding = 7, BOTH_PORTS, .tcp_flags = 0x10, .short_l4 = true},
 	{"TCP, no byte", IP4("06", ""), .short_l4 = true},
 	{"UDP", IP4("11", UDP), BOTH_PORTS, .protocol = IPPROTO_UDP},
-	{"UDP, 7 bytes", IP4("11", PORTS "000800"), .protocol = IPPROTO_UDP, .short_l4 = true},
+	{"UDP, 7 bytes", IP4("11", PORTS "000800"), BOTH_PORTS, .protocol = IPPROTO_UDP,
+	 .short_l4 = true},
+	{"UDP, 4 bytes", IP4("11", PORTS), BOTH_PORTS, .protocol = IPPROTO_UDP, .short_l4 = true},
+	{"UDP, 3 bytes", IP4("11", "9c4101"), .padding = 5, .protocol = IPPROTO_UDP,
+	 .short_l4 = true},
 	{"UDP-Lite", IP4("88", UDP "aa"), BOTH_PORTS, .protocol = UDPLITE},
-	{"UDP-Lite, 7 bytes", IP4("88", PORTS "000800"), .protocol = UDPLITE, .short_l4 = true},
+	{"UDP-Lite, 7 bytes", IP4("88", PORTS "000800"), BOTH_PORTS, .protocol = UDPLITE,
+	 .short_l4 = true},
 	{"SCTP", IP4("84", PORTS "00000001 00000002"), BOTH_PORTS, .protocol = SCTP},
-	{"SCTP, 11 bytes", IP4("84", PORTS "00000001 000000"), .protocol = SCTP,
+	{"SCTP, 11 bytes", IP4("84", PORTS "00000001 000000"), BOTH_PORTS, .protocol = SCTP,
 	 .short_l4 = true},
 	{"DCCP", IP4("21", PORTS "03000000 01000000"), BOTH_PORTS, .protocol = DCCP},
-	{"DCCP, 11 bytes", IP4("21", PORTS "03000000 010000"), .protocol = DCCP,
+	{"DCCP, 11 bytes", IP4("21", PORTS "03000000 010000"), BOTH_PORTS, .protocol = DCCP,
 	 .short_l4 = true},
 	{"ICMP", IP4("01", "0301 0000 0000 0000"), .protocol = IPPROTO_ICMP, .dst_port = 0x0301},
 	{"ICMP, 4 bytes", IP4("01", "0b00 0000"), .protocol = IPPROTO_ICMP, .dst_port = 0x0b00},
-	{"ICMP, 3 bytes", IP4("01", "0b0000"), .protocol = IPPROTO_ICMP, .short_l4 = true},
+	{"ICMP, 3 bytes", IP4("01", "0b0000"), .protocol = IPPROTO_ICMP, .dst_port = 0x0b00,
+	 .short_l4 = true},
+	{"ICMP, 1 byte", IP4("01", "0b"), .protocol = IPPROTO_ICMP, .short_l4 = true},
 	{"ICMPv6", IP6("3a", "8007 0000 0001 0002"), .protocol = IPPROTO_ICMPV6,
 	 .dst_port = 0x8007},
-	{"ICMPv6, 3 bytes", IP6("3a", "800700"), .protocol = IPPROTO_ICMPV6, .short_l4 = true},
+	{"ICMPv6, 3 bytes", IP6("3a", "800700"), .protocol = IPPROTO_ICMPV6,
+	 .dst_port = 0x8007, .short_l4 = true},
 	{"ICMP in IPv6", IP6("01", "0301 0000"), .protocol = IPPROTO_ICMP},
 	{"ICMPv6 in IPv4", IP4("3a", "8000 0000"), .protocol = IPPROTO_ICMPV6},
 	{"GRE has no ports", IP4("2f", "1234567812345678"), .protocol = IPPROTO_GRE},
@@ -317,7 +333,7 @@ static const struct test ipv6[] = {
 	{"header alone", IP6("3b", ""), .protocol = IPPROTO_NONE},
 	{"length beyond the frame", "60000000 0015 0640" ADDRESSES6 TCP("5010"), TRUNCATED},
 	{"length ends in the TCP header", "60000000 0013 0640" ADDRESSES6 TCP("5010"),
-	 .bytes = 59, .short_l4 = true},
+	 BOTH_PORTS, .tcp_flags = 0x10, .bytes = 59, .short_l4 = true},
 	{"length 0: the rest is padding", "60000000 0000 3b40" ADDRESSES6 TCP("5010"), .bytes = 40,
 	 .protocol = IPPROTO_NONE},
 	{"length 0, TCP cut", "60000000 0000 0640" ADDRESSES6 TCP("5010"), .bytes = 40,
@@ -438,6 +454,7 @@ static const struct test gso[] = {
 	{"recount: headers beyond the packet", IP4("06", TCP("5010")), .gso_segs = 9,
 	 .gso_size = 8, .gso_headers = 100, .gso_recount = true, ACK_ONLY},
 	{"recount: TCP header cut", IP4("06", DATA8), .gso_size = 2, .gso_recount = true,
+	 .src_port = 0x0102, .dst_port = 0x0304,
 	 .short_l4 = true, .packets = 4, .bytes = 28 + 3 * 20, .flags = WEIR_FLOW_GSO},
 };
 
@@ -500,11 +517,12 @@ static void cut_packet(const struct test *t)
 		ck_assert_msg(!look(t->name, &b, &frame, &p), "%s: %u of %u", t->name, b.len, len);
 		ck_assert_uint_eq(p.bytes, b.len);
 		ck_assert_uint_eq(p.packets, 1);
-		if (p.short_l4 || p.key.where & WEIR_WHERE_LATER_FRAGMENT) {
+		if (p.key.where & WEIR_WHERE_LATER_FRAGMENT) {
 			ck_assert_uint_eq(p.key.src_port, 0);
 			ck_assert_uint_eq(p.key.dst_port, 0);
 			ck_assert_uint_eq(p.tcp_flags, 0);
 		}
+		ck_assert(!p.short_l4 || (!p.tcp_seq_len && !p.payload));
 		ck_assert_uint_le(p.tcp_seq_len, b.len - header + 2);
 	}
 }
@@ -543,7 +561,7 @@ START_TEST(cut_chain)
 						  : n < 16 ? IPPROTO_DSTOPTS
 							   : IPPROTO_UDP);
 		ck_assert_uint_eq(p.short_l4, n >= 16 && n < 32);
-		ck_assert_uint_eq(p.key.src_port, n < 32 ? 0 : htons(40001));
+		ck_assert_uint_eq(p.key.src_port, n < 28 ? 0 : htons(40001));
 	}
 }
 END_TEST
@@ -568,7 +586,8 @@ START_TEST(failing_pull)
 		if (n < 20)
 			continue;
 		ck_assert_uint_eq(p.short_l4, n < 40);
-		ck_assert_uint_eq(p.key.src_port, n < 40 ? 0 : htons(40001));
+		ck_assert_uint_eq(p.key.src_port, n < 24 ? 0 : htons(40001));
+		ck_assert_uint_eq(p.tcp_flags, n < 34 ? 0 : 0x18);
 		ck_assert_uint_eq(p.bytes, b.len);
 	}
 	frame.linear_len = 20;
