@@ -21,7 +21,6 @@ enum {
 	WEIR_TIMEOUT_MS_MAX = 24 * 60 * 60 * 1000,	/* a day */
 	WEIR_LOG_BATCHES_MIN = 2,
 	WEIR_LOG_BATCHES_MAX = 65536,
-	WEIR_LOOK_INSIDE_MASK = (1 << __WEIR_TUNNEL_COUNT) - 2,
 };
 
 struct weir_config {

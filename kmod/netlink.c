@@ -296,7 +296,7 @@ static int read_config(struct genl_info *info, struct weir_config *config, bool 
 	}
 	if (info->attrs[WEIR_A_LOOK_INSIDE]) {
 		config->look_inside = nla_get_u32(info->attrs[WEIR_A_LOOK_INSIDE]);
-		if (config->look_inside & ~WEIR_LOOK_INSIDE_MASK)
+		if (config->look_inside & ~WEIR_LOOK_INSIDE_ALL)
 			return refuse(info, WEIR_A_LOOK_INSIDE,
 				      "LOOK_INSIDE has a bit that this version does not know",
 				      -EINVAL);

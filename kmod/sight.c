@@ -83,6 +83,7 @@ void weir_sight_frame(const struct sk_buff *skb, const struct net_device *dev,
 	f->gso_segs = info->gso_segs;
 	f->gso_size = info->gso_size;
 	f->gso_headers = 0;
+	f->gso_udp = info->gso_type & SKB_GSO_UDP_L4;
 	/* a guest says what it likes; SCTP counts its chunks itself */
 	f->gso_recount = (info->gso_type & SKB_GSO_DODGY) && info->gso_size != GSO_BY_FRAGS;
 	if (skb->encapsulation && skb->inner_transport_header)
