@@ -30,7 +30,7 @@ struct weir_cover {
 /* A namespace comes: covered from its first packet on, if others are. */
 void weir_cover_init(struct weir_cover *c, struct net *net);
 
-/* It goes: no hooks any more. The caller waits for a grace period before weir_cover_free(). */
+/* It goes: no hooks any more. A grace period is due before weir_cover_free(). */
 void weir_cover_exit(struct weir_cover *c);
 void weir_cover_free(struct weir_cover *c);
 
