@@ -190,7 +190,8 @@ static int get_config(struct sk_buff *request, struct genl_info *info)
 	    nla_put_u32(skb, WEIR_A_TABLE_FLOWS, config.table_flows) ||
 	    nla_put_u32(skb, WEIR_A_LOG_BATCHES, config.log_batches) ||
 	    nla_put_u32(skb, WEIR_A_SAMPLING, config.sampling) ||
-	    nla_put_u32(skb, WEIR_A_SAMPLING_METHOD, config.sampling_method)) {
+	    nla_put_u32(skb, WEIR_A_SAMPLING_METHOD, config.sampling_method) ||
+	    nla_put_u8(skb, WEIR_A_COVER, config.cover)) {
 		nlmsg_free(skb);
 		return -EMSGSIZE;
 	}
@@ -259,6 +260,21 @@ static int refuse(struct genl_info *info, u32 attr, const char *sentence, int er
 	return err;
 }
 
+static int read_cover(struct genl_info *info, struct weir_config *config)
+{
+	const struct nlattr *attr = info->attrs[WEIR_A_COVER];
+
+	if (!attr)
+		return 0;
+	if (nla_get_u8(attr) > 1)
+		return refuse(info, WEIR_A_COVER, "COVER is 0 or 1", -EINVAL);
+	config->cover = nla_get_u8(attr);
+	if (config->cover && !net_eq(genl_info_net(info), &init_net))
+		return refuse(info, WEIR_A_COVER,
+			      "only the initial network namespace covers others", -EINVAL);
+	return 0;
+}
+
 /* Put what the request says into @config. @on: metering will be, or stay, on. */
 static int read_config(struct genl_info *info, struct weir_config *config, bool on)
 {
@@ -299,7 +315,7 @@ static int read_config(struct genl_info *info, struct weir_config *config, bool 
 				      "LOOK_INSIDE has a bit that this version does not know",
 				      -EINVAL);
 	}
-	return 0;
+	return read_cover(info, config);
 }
 
 static int set_config(struct sk_buff *request, struct genl_info *info)
@@ -327,7 +343,7 @@ static int set_config(struct sk_buff *request, struct genl_info *info)
 	else if (enabled && !on)
 		err = weir_net_start(wn, info->extack);
 	else
-		err = weir_net_apply_modes(wn, info->extack);
+		err = weir_net_apply_modes(wn, &before, info->extack);
 	if (err) {
 		if (info->extack)
 			NL_SET_BAD_ATTR(info->extack, on ? info->attrs[WEIR_A_MODES] : enabled);
@@ -531,6 +547,7 @@ static const struct nla_policy none[WEIR_A_MAX + 1] = { };
 
 static const struct nla_policy config_policy[WEIR_A_MAX + 1] = {
 	[WEIR_A_ENABLED] = { .type = NLA_U8 },
+	[WEIR_A_COVER] = { .type = NLA_U8 },
 	[WEIR_A_MODES] = { .type = NLA_U32 },
 	[WEIR_A_LOOK_INSIDE] = { .type = NLA_U32 },
 	[WEIR_A_ACTIVE_TIMEOUT_MS] = { .type = NLA_U32 },
