@@ -23,6 +23,7 @@ import argparse
 import collections
 import csv
 import ctypes
+import fcntl
 import ipaddress
 import os
 import socket
@@ -38,11 +39,13 @@ import reassembly
 import weirnl as w
 
 CLONE_NEWNET = 0x40000000
+SIOCGIFHWADDR = 0x8927
 CORRECTIONS = os.path.join(os.path.dirname(__file__), "../unit/data/captures.csv")
 # A datagram to RFC 2544's network behind each capture: when it is metered, so is
 # everything before it.
 MARK = "198.18.0.1"
 OBSERVED = {"ingress": w.WEIR_OBSERVED_PRE_ROUTING, "netdev": w.WEIR_OBSERVED_INGRESS}
+FRAME_MAX = 14 + 65535
 SHOWN = 8       # differences of a capture
 
 
@@ -66,8 +69,9 @@ def enter(ns):
 
 
 def mac_of(interface):
-    with open(f"/sys/class/net/{interface}/address", encoding="ascii") as file:
-        return bytes.fromhex(file.read().strip().replace(":", ""))
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
+        request = fcntl.ioctl(any_socket, SIOCGIFHWADDR, struct.pack("256s", interface.encode()))
+    return request[18:24]
 
 
 class Sender:
@@ -98,8 +102,9 @@ class Vlans:
         self.need(ids[:-1])
         name = self.devices[ids] = f"v{len(self.devices)}"
         kind = {arrival.TYPE_8021Q: "802.1Q", arrival.TYPE_8021AD: "802.1ad"}[ids[-1][0]]
-        for command in (f"link add link {self.devices[ids[:-1]]} name {name} addrgenmode none "
-                        f"type vlan proto {kind} id {ids[-1][1]}", f"link set {name} up"):
+        for command in (f"link add link {self.devices[ids[:-1]]} name {name} "
+                        f"type vlan proto {kind} id {ids[-1][1]}",
+                        f"link set {name} addrgenmode none", f"link set {name} up"):
             subprocess.run(["ip", *command.split()], check=True)
 
 
@@ -131,7 +136,8 @@ def read(folder, name, repair):
     """The capture's frames, as they can be sent."""
     for link, _, data in capture.frames(f"{folder}/pcap/{name}"):
         frame = arrival.frame_of(link, data)
-        if frame:
+        if frame:       # a device takes no more, and an IP packet has no more
+            frame = frame[:FRAME_MAX]
             yield arrival.repair(frame) if repair else frame
 
 
