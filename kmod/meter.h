@@ -10,7 +10,6 @@
 #define _WEIR_METER_H
 
 #include <linux/completion.h>
-#include <linux/netfilter.h>
 #include <linux/refcount.h>
 #include <linux/siphash.h>
 #include <linux/spinlock.h>
@@ -21,12 +20,10 @@
 #include "ledger.h"
 #include "log.h"
 
+struct weir_fragments;
 struct weir_meter;
 struct weir_net;
-
-enum {
-	WEIR_HOOKS = 6,		/* FORWARD, LOCAL_IN, LOCAL_OUT of IPv4 and IPv6 */
-};
+struct weir_watch;
 
 /* Where the expiry cursor is. Owned by the CPU's expire work, but for pass. */
 struct weir_cursor {
@@ -43,13 +40,14 @@ struct weir_cursor {
  * own CPU's.
  */
 struct weir_cpu {
-	spinlock_t lock;	/* table, log (see there), ledger, sealed */
+	spinlock_t lock;	/* table, log (see there), fragments, ledger, sealed */
 	bool sealed;		/* a batch was sealed since someone looked */
 	u32 cpu;
 	struct weir_meter *meter;
 	struct weir_ledger ledger;
 	struct weir_table table;
 	struct weir_log log;
+	struct weir_fragments *fragments;
 	struct weir_cursor expire;
 	struct work_struct kick; /* queued by the packet path when it seals */
 } ____cacheline_aligned_in_smp;
@@ -70,7 +68,7 @@ struct weir_meter {
 	u64 memory;		/* bytes */
 	u32 table_flows;	/* per CPU */
 	u32 log_batches;	/* per CPU */
-	struct nf_hook_ops hooks[WEIR_HOOKS];
+	struct weir_watch *watch; /* the hooks in its namespace; weir_net's lock */
 	struct delayed_work tick;
 	struct weir_stream stream;
 
