@@ -20,9 +20,7 @@ HERE = os.path.dirname(os.path.realpath(__file__))
 sys.path.insert(0, os.path.join(HERE, "../../kernel"))
 
 PLAN = json.load(open(os.path.join(sys.argv[1], "plan.json"), encoding="utf-8"))
-PORTS = 10                      # source ports to a source address
-# Room for the most flows measured, for all alike: the tables stay half empty.
-ROOM = 2 * 1024 * 1024
+PORTS = 7                       # source ports in turn, see pktgen()
 HALF_S = 0.5
 
 
@@ -65,15 +63,20 @@ def set_up():
     put("/proc/net/pktgen/kpktgend_0", "add_device veth0")
 
 
+def room(flows):
+    """What every contender's table is made for: at least twice the flows, a power of two."""
+    return max(1 << (2 * flows - 1).bit_length(), 65536)
+
+
 @contextlib.contextmanager
-def nothing():
+def nothing(_):
     yield
 
 
 @contextlib.contextmanager
-def weir():
+def weir(flows):
     """With a subscriber that acknowledges."""
-    run("insmod", PLAN["weir"], f"table_flows={ROOM}")
+    run("insmod", PLAN["weir"], f"table_flows={room(flows)}")
     reader = subprocess.Popen([PLAN["reader"]], stdout=subprocess.DEVNULL)
     time.sleep(HALF_S)          # it subscribes
     try:
@@ -87,10 +90,10 @@ def weir():
 
 
 @contextlib.contextmanager
-def conntrack():
+def conntrack(flows):
     """With accounting."""
-    modprobe("nf_conntrack", "enable_hooks=1", f"hashsize={ROOM}", "acct=1")
-    put("/proc/sys/net/netfilter/nf_conntrack_max", str(ROOM))
+    modprobe("nf_conntrack", "enable_hooks=1", f"hashsize={room(flows)}", "acct=1")
+    put("/proc/sys/net/netfilter/nf_conntrack_max", str(room(flows)))
     try:
         yield
     finally:
@@ -98,7 +101,7 @@ def conntrack():
 
 
 @contextlib.contextmanager
-def netflow():
+def netflow(flows):
     """ipt_NETFLOW as its manual says: a rule in FORWARD; something listens."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as listener:
         listener.bind(("127.0.0.1", 2055))
@@ -106,7 +109,7 @@ def netflow():
         for name in PLAN["netflow_needs"]:
             modprobe(name)
         run("insmod", PLAN["netflow"], "destination=127.0.0.1:2055", "protocol=10",
-            f"hashsize={ROOM}", f"maxflows={ROOM}", "active_timeout=60")
+            f"hashsize={room(flows)}", f"maxflows={room(flows)}", "active_timeout=60")
         rule = ("iptables-legacy", "-w", "FORWARD", "-j", "NETFLOW")
         paths = f"{PLAN['netflow_plugins']}:/usr/lib/x86_64-linux-gnu/xtables"
         run(*rule[:2], "-A", *rule[2:], XTABLES_LIBDIR=paths)
@@ -138,14 +141,15 @@ def forwarded():
 
 
 def pktgen(flows, packets):
+    """One flow after the other: numbers of addresses and ports with no common factor meet all."""
+    addresses = next(n for n in range(-(-flows // PORTS), flows + 1) if n % PORTS)
     mac = get("/sys/class/net/veth1/address").strip()
     first = 0x0a000000
-    last = first + flows // PORTS
+    last = first + addresses - 1
     dotted = [".".join(str(at >> shift & 255) for shift in (24, 16, 8, 0)) for at in (first, last)]
     for line in (f"count {packets}", "pkt_size 60", "clone_skb 0", "delay 0", f"dst_mac {mac}",
                  "dst 198.18.0.1", f"src_min {dotted[0]}", f"src_max {dotted[1]}",
-                 "udp_src_min 1024", f"udp_src_max {1024 + PORTS}", "udp_dst_min 9", "udp_dst_max 9",
-                 "flag IPSRC_RND", "flag UDPSRC_RND"):
+                 "udp_src_min 1024", f"udp_src_max {1024 + PORTS}", "udp_dst_min 9", "udp_dst_max 9"):
         put("/proc/net/pktgen/veth0", line)
     before = forwarded()
     cpu, wall = clock()
@@ -161,13 +165,12 @@ def compare():
     for number in range(PLAN["repeat"]):
         for flows in PLAN["flows"]:
             for name in PLAN["contenders"]:
-                with CONTENDERS[name]():
+                with CONTENDERS[name](flows):
                     got = hooks(flows, PLAN["packets"])
                     record(kind="hooks", contender=name, flows=flows, number=number, **got)
                 if PLAN["path"]:
-                    with CONTENDERS[name]():
-                        # at random: all but one in 400 flows exist then
-                        pktgen(flows, 6 * flows)
+                    with CONTENDERS[name](flows):
+                        pktgen(flows, flows + PORTS)
                         got = pktgen(flows, PLAN["packets"])
                         record(kind="path", contender=name, flows=flows, number=number, **got)
         print(f"repetition {number + 1} of {PLAN['repeat']}", flush=True)
