@@ -10,7 +10,6 @@
 #define _WEIR_METER_H
 
 #include <linux/completion.h>
-#include <linux/netfilter.h>
 #include <linux/refcount.h>
 #include <linux/siphash.h>
 #include <linux/spinlock.h>
@@ -22,12 +21,10 @@
 #include "log.h"
 #include "sampling.h"
 
+struct weir_fragments;
 struct weir_meter;
 struct weir_net;
-
-enum {
-	WEIR_HOOKS = 6,		/* FORWARD, LOCAL_IN, LOCAL_OUT of IPv4 and IPv6 */
-};
+struct weir_watch;
 
 /* Where the expiry cursor is. Owned by the CPU's expire work, but for pass. */
 struct weir_cursor {
@@ -44,7 +41,7 @@ struct weir_cursor {
  * own CPU's.
  */
 struct weir_cpu {
-	spinlock_t lock;	/* tables, log (see there), ledger, sampler, sealed */
+	spinlock_t lock;	/* tables, log (see there), fragments, ledger, sampler, sealed */
 	bool sealed;		/* a batch was sealed since someone looked */
 	u32 cpu;
 	struct weir_meter *meter;
@@ -55,6 +52,7 @@ struct weir_cpu {
 	u32 moved;		/* sets of old that are empty for good */
 	u32 moves;		/* holds of the lock in which flows moved */
 	struct weir_log log;
+	struct weir_fragments *fragments;
 	struct weir_cursor expire;
 	struct work_struct kick; /* queued by the packet path when it seals */
 } ____cacheline_aligned_in_smp;
@@ -75,7 +73,7 @@ struct weir_meter {
 	u64 memory;		/* bytes, but for the tables: see weir_meter_memory() */
 	u32 table_flows;	/* per CPU; written under weir_net's lock */
 	u32 log_batches;	/* per CPU */
-	struct nf_hook_ops hooks[WEIR_HOOKS];
+	struct weir_watch *watch; /* the hooks in its namespace; weir_net's lock */
 	struct delayed_work tick;
 	struct mutex resize_lock; /* taken by who moves flows between tables; inside stream.lock */
 	struct weir_stream stream;

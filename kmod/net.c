@@ -27,6 +27,7 @@
 
 #include "expire.h"
 #include "export.h"
+#include "fragments.h"
 #include "hooks.h"
 #include "meter.h"
 #include "net.h"
@@ -65,7 +66,7 @@ struct net *weir_net_of(const struct weir_net *wn)
 static u64 cpu_memory(const struct weir_config *config)
 {
 	return sizeof(struct weir_cpu) + weir_cache_memory(config->table_flows) +
-	       weir_log_memory(config->log_batches);
+	       weir_log_memory(config->log_batches) + weir_fragments_memory();
 }
 
 u64 weir_meter_memory(struct weir_meter *m)
@@ -103,6 +104,7 @@ static void cpu_free(struct weir_cpu *c)
 {
 	if (!c)
 		return;
+	weir_fragments_destroy(c);
 	weir_log_destroy(&c->log);
 	weir_cache_destroy(&c->old);
 	weir_cache_destroy(&c->table);
@@ -125,6 +127,8 @@ static struct weir_cpu *cpu_alloc(struct weir_meter *m, u32 cpu)
 	if (weir_cache_init(&c->table, m->table_flows, node))
 		goto free_cpu;
 	if (weir_log_init(&c->log, m->log_batches, node))
+		goto free_cpu;
+	if (weir_fragments_init(c, node))
 		goto free_cpu;
 	return c;
 
@@ -250,6 +254,13 @@ void weir_net_apply_tables(struct weir_net *wn, struct weir_table *tables, bool 
 		weir_resize_abort(m, tables);
 }
 
+int weir_net_apply_modes(struct weir_net *wn, struct netlink_ext_ack *extack)
+{
+	struct weir_meter *m = rcu_dereference_protected(wn->meter, lockdep_is_held(&wn->lock));
+
+	return m ? weir_hooks_change(m->watch, &wn->config, extack) : 0;
+}
+
 int weir_net_start(struct weir_net *wn, struct netlink_ext_ack *extack)
 {
 	struct weir_meter *m;
@@ -281,9 +292,9 @@ int weir_net_start(struct weir_net *wn, struct netlink_ext_ack *extack)
 	rcu_assign_pointer(wn->meter, m);
 	weir_net_apply_timeouts(wn);
 	weir_net_apply_sampling(wn);
-	err = weir_hooks_register(wn->net, m);
-	if (err) {
-		NL_SET_ERR_MSG_MOD(extack, "netfilter did not take the hooks");
+	m->watch = weir_hooks_start(wn->net, m, 0, &wn->config, extack);
+	if (IS_ERR(m->watch)) {
+		err = PTR_ERR(m->watch);
 		goto unpublish;
 	}
 	weir_expire_start(m);
@@ -293,7 +304,7 @@ int weir_net_start(struct weir_net *wn, struct netlink_ext_ack *extack)
 unpublish:
 	RCU_INIT_POINTER(wn->meter, NULL);
 	weir_meter_put(m);
-	synchronize_rcu();	/* hooks registered so far, weir_meter_get() */
+	synchronize_rcu();	/* pairs with the read side of weir_meter_get() */
 	weir_expire_stop(m);	/* packets may have queued work */
 	wait_for_completion(&m->unused);
 	weir_export_destroy(m);
@@ -317,6 +328,7 @@ static void meter_finish(struct weir_net *wn, struct weir_meter *m)
 {
 	const u64 instance = m->instance;
 
+	weir_hooks_free(m->watch);
 	weir_expire_stop(m);
 	weir_export_finish(m);
 
@@ -336,7 +348,7 @@ void weir_net_stop(struct weir_net *wn)
 
 	if (!m)
 		return;
-	weir_hooks_unregister(wn->net, m);
+	weir_hooks_stop(m->watch);
 	synchronize_rcu();	/* packets inside the hooks */
 	meter_finish(wn, m);
 }
@@ -396,7 +408,7 @@ static void __net_exit net_pre_exit(struct net *net)
 	mutex_lock(&wn->lock);
 	m = rcu_dereference_protected(wn->meter, lockdep_is_held(&wn->lock));
 	if (m)
-		weir_hooks_unregister(net, m);
+		weir_hooks_stop(m->watch);
 	mutex_unlock(&wn->lock);
 }
 

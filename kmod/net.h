@@ -25,6 +25,7 @@ enum {
 
 struct weir_config {
 	u32 modes;		/* bits 1 << enum weir_mode */
+	u32 look_inside;	/* bits 1 << enum weir_tunnel */
 	u32 active_timeout_ms;
 	u32 idle_timeout_ms;
 	u32 fin_timeout_ms;
@@ -87,6 +88,9 @@ void weir_net_apply_sampling(struct weir_net *wn);
 struct weir_table *weir_net_prepare_tables(struct weir_net *wn, u32 flows,
 					   struct netlink_ext_ack *extack);
 void weir_net_apply_tables(struct weir_net *wn, struct weir_table *tables, bool use);
+
+/* The same for what is metered where. Return: 0, or an error and all is as before. */
+int weir_net_apply_modes(struct weir_net *wn, struct netlink_ext_ack *extack);
 
 /* The running instance, NULL when off; to be put back. */
 struct weir_meter *weir_meter_get(struct weir_net *wn);
