@@ -254,6 +254,8 @@ static int read_modes(struct genl_info *info, struct weir_config *config)
 
 	if (modes)
 		config->modes = nla_get_u32(modes);
+	if (interfaces && nla_len(interfaces) > sizeof(config->interfaces))
+		return refuse(info, WEIR_A_INTERFACES, "INTERFACES is up to 255 bytes", -ERANGE);
 	if (interfaces)
 		nla_strscpy(config->interfaces, interfaces, sizeof(config->interfaces));
 	if (!modes && !interfaces)
@@ -527,7 +529,7 @@ static const struct nla_policy config_policy[WEIR_A_MAX + 1] = {
 	[WEIR_A_ENABLED] = { .type = NLA_U8 },
 	[WEIR_A_MODES] = { .type = NLA_U32 },
 	[WEIR_A_LOOK_INSIDE] = { .type = NLA_U32 },
-	[WEIR_A_INTERFACES] = { .type = NLA_NUL_STRING, .len = WEIR_INTERFACES_MAX - 1 },
+	[WEIR_A_INTERFACES] = { .type = NLA_NUL_STRING },
 	[WEIR_A_ACTIVE_TIMEOUT_MS] = { .type = NLA_U32 },
 	[WEIR_A_IDLE_TIMEOUT_MS] = { .type = NLA_U32 },
 	[WEIR_A_FIN_TIMEOUT_MS] = { .type = NLA_U32 },
