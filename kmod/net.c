@@ -25,6 +25,7 @@
 #include <net/net_namespace.h>
 #include <net/netns/generic.h>
 
+#include "cover.h"
 #include "expire.h"
 #include "export.h"
 #include "fragments.h"
@@ -255,11 +256,45 @@ void weir_net_apply_tables(struct weir_net *wn, struct weir_table *tables, bool 
 		weir_resize_abort(m, tables);
 }
 
-int weir_net_apply_modes(struct weir_net *wn, struct netlink_ext_ack *extack)
+int weir_net_apply_modes(struct weir_net *wn, const struct weir_config *before,
+			 struct netlink_ext_ack *extack)
 {
 	struct weir_meter *m = rcu_dereference_protected(wn->meter, lockdep_is_held(&wn->lock));
+	int err;
 
-	return m ? weir_hooks_change(m->watch, &wn->config, extack) : 0;
+	if (!m)
+		return 0;
+	err = weir_hooks_change(m->watch, &wn->config, extack);
+	if (err || !net_eq(wn->net, &init_net))
+		return err;
+	err = weir_cover_apply(m, &wn->config, extack);
+	if (err)
+		weir_hooks_change(m->watch, before, NULL);
+	return err;
+}
+
+/* Hooks in the namespace, and in those it covers. */
+static int watch(struct weir_net *wn, struct weir_meter *m, struct netlink_ext_ack *extack)
+{
+	int err;
+
+	weir_cover_leave(&wn->cover);
+	m->watch = weir_hooks_start(wn->net, m, 0, &wn->config, extack);
+	if (IS_ERR(m->watch)) {
+		err = PTR_ERR(m->watch);
+		goto uncovered;
+	}
+	if (!net_eq(wn->net, &init_net))
+		return 0;
+	err = weir_cover_apply(m, &wn->config, extack);
+	if (!err)
+		return 0;
+	weir_hooks_stop(m->watch);
+	synchronize_rcu();	/* packets inside the hooks */
+	weir_hooks_free(m->watch);
+uncovered:
+	weir_cover_return(&wn->cover);
+	return err;
 }
 
 int weir_net_start(struct weir_net *wn, struct netlink_ext_ack *extack)
@@ -293,11 +328,9 @@ int weir_net_start(struct weir_net *wn, struct netlink_ext_ack *extack)
 	rcu_assign_pointer(wn->meter, m);
 	weir_net_apply_timeouts(wn);
 	weir_net_apply_sampling(wn);
-	m->watch = weir_hooks_start(wn->net, m, 0, &wn->config, extack);
-	if (IS_ERR(m->watch)) {
-		err = PTR_ERR(m->watch);
+	err = watch(wn, m, extack);
+	if (err)
 		goto unpublish;
-	}
 	weir_expire_start(m);
 	weir_net_notice(wn, WEIR_NOTICE_STARTED, m->instance);
 	return 0;
@@ -349,8 +382,11 @@ void weir_net_stop(struct weir_net *wn)
 
 	if (!m)
 		return;
+	if (net_eq(wn->net, &init_net))
+		weir_cover_end();
 	weir_hooks_stop(m->watch);
 	synchronize_rcu();	/* packets inside the hooks */
+	weir_cover_return(&wn->cover);
 	meter_finish(wn, m);
 }
 
@@ -393,6 +429,7 @@ static int __net_init net_init(struct net *net)
 	mutex_lock(&nets_lock);
 	list_add_tail(&wn->list, &nets);
 	mutex_unlock(&nets_lock);
+	weir_cover_init(&wn->cover, net);
 	return 0;
 }
 
@@ -406,6 +443,7 @@ static void __net_exit net_pre_exit(struct net *net)
 	list_del(&wn->list);
 	mutex_unlock(&nets_lock);
 
+	weir_cover_exit(&wn->cover);
 	mutex_lock(&wn->lock);
 	m = rcu_dereference_protected(wn->meter, lockdep_is_held(&wn->lock));
 	if (m)
@@ -419,6 +457,7 @@ static void __net_exit net_exit(struct net *net)
 	struct weir_net *wn = weir_net_get(net);
 	struct weir_meter *m;
 
+	weir_cover_free(&wn->cover);
 	mutex_lock(&wn->lock);
 	m = rcu_dereference_protected(wn->meter, lockdep_is_held(&wn->lock));
 	if (m)

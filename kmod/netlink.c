@@ -191,7 +191,8 @@ static int get_config(struct sk_buff *request, struct genl_info *info)
 	    nla_put_u32(skb, WEIR_A_TABLE_FLOWS, config.table_flows) ||
 	    nla_put_u32(skb, WEIR_A_LOG_BATCHES, config.log_batches) ||
 	    nla_put_u32(skb, WEIR_A_SAMPLING, config.sampling) ||
-	    nla_put_u32(skb, WEIR_A_SAMPLING_METHOD, config.sampling_method)) {
+	    nla_put_u32(skb, WEIR_A_SAMPLING_METHOD, config.sampling_method) ||
+	    nla_put_u8(skb, WEIR_A_COVER, config.cover)) {
 		nlmsg_free(skb);
 		return -EMSGSIZE;
 	}
@@ -279,10 +280,26 @@ static int read_modes(struct genl_info *info, struct weir_config *config)
 	return err;
 }
 
+static int read_cover(struct genl_info *info, struct weir_config *config)
+{
+	const struct nlattr *attr = info->attrs[WEIR_A_COVER];
+
+	if (!attr)
+		return 0;
+	if (nla_get_u8(attr) > 1)
+		return refuse(info, WEIR_A_COVER, "COVER is 0 or 1", -EINVAL);
+	config->cover = nla_get_u8(attr);
+	if (config->cover && !net_eq(genl_info_net(info), &init_net))
+		return refuse(info, WEIR_A_COVER,
+			      "only the initial network namespace covers others", -EINVAL);
+	return 0;
+}
+
 /* Put what the request says into @config. @on: metering will be, or stay, on. */
 static int read_config(struct genl_info *info, struct weir_config *config, bool on)
 {
 	unsigned int i;
+	int err;
 
 	for (i = 0; i < ARRAY_SIZE(settings); i++) {
 		const struct setting *s = &settings[i];
@@ -309,7 +326,8 @@ static int read_config(struct genl_info *info, struct weir_config *config, bool 
 				      "LOOK_INSIDE has a bit that this version does not know",
 				      -EINVAL);
 	}
-	return read_modes(info, config);
+	err = read_modes(info, config);
+	return err ? err : read_cover(info, config);
 }
 
 static int set_config(struct sk_buff *request, struct genl_info *info)
@@ -345,7 +363,7 @@ static int set_config(struct sk_buff *request, struct genl_info *info)
 	else if (enabled && !on)
 		err = weir_net_start(wn, info->extack);
 	else
-		err = weir_net_apply_modes(wn, info->extack);
+		err = weir_net_apply_modes(wn, &before, info->extack);
 	if (err) {
 		if (info->extack)
 			NL_SET_BAD_ATTR(info->extack, on ? info->attrs[WEIR_A_MODES] : enabled);
@@ -551,6 +569,7 @@ static const struct nla_policy none[WEIR_A_MAX + 1] = { };
 
 static const struct nla_policy config_policy[WEIR_A_MAX + 1] = {
 	[WEIR_A_ENABLED] = { .type = NLA_U8 },
+	[WEIR_A_COVER] = { .type = NLA_U8 },
 	[WEIR_A_MODES] = { .type = NLA_U32 },
 	[WEIR_A_LOOK_INSIDE] = { .type = NLA_U32 },
 	[WEIR_A_INTERFACES] = { .type = NLA_NUL_STRING },

@@ -19,6 +19,11 @@
  *   use: per CPU a table of TABLE_FLOWS flows and a log of LOG_BATCHES batches.
  *   Starting draws a new random INSTANCE number; batch numbers start at 1.
  *
+ *   The initial namespace's instance can cover the others (COVER = 1): its
+ *   hooks are in every namespace, also those to come, but where another instance
+ *   is on. Flows seen there have that namespace's inode number in NETNS of their
+ *   record, and interface numbers are those of that namespace.
+ *
  * The stream
  *   A flow that ends (idle, active, end of TCP connection, evicted, flushed)
  *   becomes a record. Records of one CPU are collected in a batch; a batch that
