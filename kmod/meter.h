@@ -19,6 +19,7 @@
 #include "export.h"
 #include "ledger.h"
 #include "log.h"
+#include "sampling.h"
 
 struct weir_fragments;
 struct weir_meter;
@@ -40,10 +41,11 @@ struct weir_cursor {
  * own CPU's.
  */
 struct weir_cpu {
-	spinlock_t lock;	/* table, log (see there), fragments, ledger, sealed */
+	spinlock_t lock;	/* table, log (see there), fragments, ledger, sampler, sealed */
 	bool sealed;		/* a batch was sealed since someone looked */
 	u32 cpu;
 	struct weir_meter *meter;
+	struct weir_sampler sampler;
 	struct weir_ledger ledger;
 	struct weir_table table;
 	struct weir_log log;

@@ -188,7 +188,10 @@ static int get_config(struct sk_buff *request, struct genl_info *info)
 	    nla_put_u32(skb, WEIR_A_IDLE_TIMEOUT_MS, config.idle_timeout_ms) ||
 	    nla_put_u32(skb, WEIR_A_FIN_TIMEOUT_MS, config.fin_timeout_ms) ||
 	    nla_put_u32(skb, WEIR_A_TABLE_FLOWS, config.table_flows) ||
-	    nla_put_u32(skb, WEIR_A_LOG_BATCHES, config.log_batches)) {
+	    nla_put_u32(skb, WEIR_A_LOG_BATCHES, config.log_batches) ||
+	    nla_put_u32(skb, WEIR_A_SAMPLING, config.sampling) ||
+	    nla_put_u32(skb, WEIR_A_SAMPLING_METHOD, config.sampling_method) ||
+	    nla_put_u8(skb, WEIR_A_COVER, config.cover)) {
 		nlmsg_free(skb);
 		return -EMSGSIZE;
 	}
@@ -234,6 +237,18 @@ static const struct setting {
 		.while_off = true,
 		.range = "LOG_BATCHES is 2 to 65536 per CPU",
 	},
+	{
+		.attr = WEIR_A_SAMPLING,
+		.max = WEIR_SAMPLING_MAX,
+		.offset = offsetof(struct weir_config, sampling),
+		.range = "SAMPLING is one packet of so many, up to 16777216; 0 or 1: all",
+	},
+	{
+		.attr = WEIR_A_SAMPLING_METHOD,
+		.max = WEIR_SAMPLING_FLOWS,
+		.offset = offsetof(struct weir_config, sampling_method),
+		.range = "SAMPLING_METHOD is 0 (packets) or 1 (flows)",
+	},
 };
 
 static int refuse(struct genl_info *info, u32 attr, const char *sentence, int err)
@@ -243,6 +258,21 @@ static int refuse(struct genl_info *info, u32 attr, const char *sentence, int er
 		NL_SET_BAD_ATTR(info->extack, info->attrs[attr]);
 	}
 	return err;
+}
+
+static int read_cover(struct genl_info *info, struct weir_config *config)
+{
+	const struct nlattr *attr = info->attrs[WEIR_A_COVER];
+
+	if (!attr)
+		return 0;
+	if (nla_get_u8(attr) > 1)
+		return refuse(info, WEIR_A_COVER, "COVER is 0 or 1", -EINVAL);
+	config->cover = nla_get_u8(attr);
+	if (config->cover && !net_eq(genl_info_net(info), &init_net))
+		return refuse(info, WEIR_A_COVER,
+			      "only the initial network namespace covers others", -EINVAL);
+	return 0;
 }
 
 /* Put what the request says into @config. @on: metering will be, or stay, on. */
@@ -285,7 +315,7 @@ static int read_config(struct genl_info *info, struct weir_config *config, bool 
 				      "LOOK_INSIDE has a bit that this version does not know",
 				      -EINVAL);
 	}
-	return 0;
+	return read_cover(info, config);
 }
 
 static int set_config(struct sk_buff *request, struct genl_info *info)
@@ -313,13 +343,14 @@ static int set_config(struct sk_buff *request, struct genl_info *info)
 	else if (enabled && !on)
 		err = weir_net_start(wn, info->extack);
 	else
-		err = weir_net_apply_modes(wn, info->extack);
+		err = weir_net_apply_modes(wn, &before, info->extack);
 	if (err) {
 		if (info->extack)
 			NL_SET_BAD_ATTR(info->extack, on ? info->attrs[WEIR_A_MODES] : enabled);
 		wn->config = before;
 	}
 	weir_net_apply_timeouts(wn);
+	weir_net_apply_sampling(wn);
 unlock:
 	mutex_unlock(&wn->lock);
 	return err;
@@ -516,6 +547,7 @@ static const struct nla_policy none[WEIR_A_MAX + 1] = { };
 
 static const struct nla_policy config_policy[WEIR_A_MAX + 1] = {
 	[WEIR_A_ENABLED] = { .type = NLA_U8 },
+	[WEIR_A_COVER] = { .type = NLA_U8 },
 	[WEIR_A_MODES] = { .type = NLA_U32 },
 	[WEIR_A_LOOK_INSIDE] = { .type = NLA_U32 },
 	[WEIR_A_ACTIVE_TIMEOUT_MS] = { .type = NLA_U32 },
@@ -523,6 +555,8 @@ static const struct nla_policy config_policy[WEIR_A_MAX + 1] = {
 	[WEIR_A_FIN_TIMEOUT_MS] = { .type = NLA_U32 },
 	[WEIR_A_TABLE_FLOWS] = { .type = NLA_U32 },
 	[WEIR_A_LOG_BATCHES] = { .type = NLA_U32 },
+	[WEIR_A_SAMPLING] = { .type = NLA_U32 },
+	[WEIR_A_SAMPLING_METHOD] = { .type = NLA_U32 },
 };
 
 static const struct nla_policy stream_policy[WEIR_A_MAX + 1] = {

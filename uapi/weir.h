@@ -19,6 +19,11 @@
  *   use: per CPU a table of TABLE_FLOWS flows and a log of LOG_BATCHES batches.
  *   Starting draws a new random INSTANCE number; batch numbers start at 1.
  *
+ *   The initial namespace's instance can cover the others (COVER = 1): its
+ *   hooks are in every namespace, also those to come, but where another instance
+ *   is on. Flows seen there have that namespace's inode number in NETNS of their
+ *   record, and interface numbers are those of that namespace.
+ *
  * The stream
  *   A flow that ends (idle, active, end of TCP connection, evicted, flushed)
  *   becomes a record. Records of one CPU are collected in a batch; a batch that
@@ -102,8 +107,8 @@
  *               while metering is off), MODES (u32, bits 1 << enum weir_mode),
  *               INTERFACES (string: patterns of names, for WEIR_MODE_NETDEV),
  *               LOOK_INSIDE (u32, bits 1 << enum weir_tunnel), SAMPLING (u32, one
- *               packet of so many, 0 or 1: all), SAMPLING_METHOD (u32, enum
- *               weir_sampling), COVER (u8, 1: other namespaces too). All or
+ *               packet of so many, up to 2^24; 0 or 1: all), SAMPLING_METHOD (u32,
+ *               enum weir_sampling), COVER (u8, 1: other namespaces too). All or
  *               nothing. -ERANGE and -EINVAL come with an extack sentence and
  *               the attribute at fault. Sizes are rounded up to powers of two.
  *               With ENABLED = 0 sizes may come in the same request; -EBUSY:
@@ -242,7 +247,7 @@ enum weir_tunnel {
 /* How packets are chosen when SAMPLING is over 1. */
 enum weir_sampling {
 	WEIR_SAMPLING_PACKETS = 0,	/* at random, one of N on average */
-	WEIR_SAMPLING_FLOWS = 1,	/* all packets of one flow key of N, by hash */
+	WEIR_SAMPLING_FLOWS = 1,	/* all, both ways, of one connection of N, by hash */
 };
 
 /* Why traffic of an interface does not reach the hooks in force. */
@@ -302,7 +307,7 @@ enum weir_counter {
 	WEIR_COUNTER_EVICTED,		/* flowEndReason 5 */
 	WEIR_COUNTER_BATCHES,		/* batches sealed */
 	WEIR_COUNTER_LOG_FULL,		/* times expiry stopped because the log was full */
-	WEIR_COUNTER_SHORT_L4,		/* counted, with what was there of a transport header that is cut */
+	WEIR_COUNTER_SHORT_L4,		/* counted, with what there was of a cut transport header */
 
 	__WEIR_COUNTER_COUNT,
 };
