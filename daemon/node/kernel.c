@@ -23,6 +23,7 @@
 
 #include "daemon/common/clock.h"
 #include "daemon/common/log.h"
+#include "daemon/common/setting.h"
 #include "daemon/node/message.h"
 #include "daemon/node/node.h"
 
@@ -351,6 +352,26 @@ static int is_enabled(struct weir_kernel *kernel, const struct weir_node_config 
 	return 1;
 }
 
+/* They were looked at when the file was read. */
+static void put_settings(struct nlmsghdr *question, const struct weir_node_config *config)
+{
+	for (unsigned i = 0; i < WEIR_NODE_SETTINGS; i++) {
+		const char *text = config->setting[i], *nearest;
+		const struct weir_setting_row *row =
+			weir_setting_find(weir_node_settings[i], &nearest);
+		struct weir_setting setting;
+
+		if (!text || !*text || !row || weir_setting_parse(row, text, &setting))
+			continue;
+		if (!setting.bytes)
+			mnl_attr_put_strz(question, setting.attribute, setting.text);
+		else if (setting.bytes == 1)
+			mnl_attr_put_u8(question, setting.attribute, (uint8_t)setting.value);
+		else
+			mnl_attr_put_u32(question, setting.attribute, setting.value);
+	}
+}
+
 static int set_config(struct weir_kernel *kernel, const struct weir_node_config *config,
 		      bool enabled, char *why)
 {
@@ -361,6 +382,7 @@ static int set_config(struct weir_kernel *kernel, const struct weir_node_config 
 	mnl_attr_put_u32(question, WEIR_A_ACTIVE_TIMEOUT_MS, to_ms(config->active_timeout_ns));
 	mnl_attr_put_u32(question, WEIR_A_IDLE_TIMEOUT_MS, to_ms(config->idle_timeout_ns));
 	mnl_attr_put_u32(question, WEIR_A_FIN_TIMEOUT_MS, to_ms(config->fin_timeout_ns));
+	put_settings(question, config);
 	if (!enabled) {
 		if (config->table_flows)
 			mnl_attr_put_u32(question, WEIR_A_TABLE_FLOWS, config->table_flows);
