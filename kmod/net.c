@@ -33,6 +33,8 @@
 #include "meter.h"
 #include "net.h"
 #include "netlink.h"
+#include "ports.h"
+#include "resize.h"
 
 enum {
 	/* What a CPU gets on a machine with memory to spare: 12.5 and 8 MiB. */
@@ -69,6 +71,19 @@ static u64 cpu_memory(const struct weir_config *config)
 	       weir_log_memory(config->log_batches) + weir_fragments_memory();
 }
 
+u64 weir_meter_memory(struct weir_meter *m)
+{
+	u64 bytes = m->memory;
+	u32 i;
+
+	for (i = 0; i < m->ncpus; i++) {
+		spin_lock_bh(&m->cpus[i]->lock);
+		bytes += weir_cache_memory(weir_cache_sets(m->cpus[i]) * WEIR_WAYS);
+		spin_unlock_bh(&m->cpus[i]->lock);
+	}
+	return bytes;
+}
+
 struct weir_meter *weir_meter_get(struct weir_net *wn)
 {
 	struct weir_meter *m;
@@ -93,6 +108,7 @@ static void cpu_free(struct weir_cpu *c)
 		return;
 	weir_fragments_destroy(c);
 	weir_log_destroy(&c->log);
+	weir_cache_destroy(&c->old);
 	weir_cache_destroy(&c->table);
 	kfree(c);
 }
@@ -168,7 +184,9 @@ static struct weir_meter *meter_alloc(struct weir_net *wn)
 	m->ncpus = num_online_cpus();
 	m->table_flows = wn->config.table_flows;
 	m->log_batches = wn->config.log_batches;
-	m->memory = sizeof(*m) + m->ncpus * cpu_memory(&wn->config);
+	m->memory = sizeof(*m) + m->ncpus * (cpu_memory(&wn->config) -
+					     weir_cache_memory(m->table_flows));
+	mutex_init(&m->resize_lock);
 	refcount_set(&m->refs, 1);
 	init_completion(&m->unused);
 	get_random_bytes(&m->hash_key, sizeof(m->hash_key));
@@ -259,6 +277,24 @@ void weir_net_apply_sampling(struct weir_net *wn)
 		weir_sampler_set(&c->sampler, wn->config.sampling, wn->config.sampling_method);
 		spin_unlock_bh(&c->lock);
 	}
+}
+
+struct weir_table *weir_net_prepare_tables(struct weir_net *wn, u32 flows,
+					   struct netlink_ext_ack *extack)
+{
+	struct weir_meter *m = rcu_dereference_protected(wn->meter, lockdep_is_held(&wn->lock));
+
+	return weir_resize_prepare(m, flows, extack);
+}
+
+void weir_net_apply_tables(struct weir_net *wn, struct weir_table *tables, bool use)
+{
+	struct weir_meter *m = rcu_dereference_protected(wn->meter, lockdep_is_held(&wn->lock));
+
+	if (use)
+		weir_resize_commit(m, tables, wn->config.table_flows);
+	else
+		weir_resize_abort(m, tables);
 }
 
 int weir_net_start(struct weir_net *wn, struct netlink_ext_ack *extack)
@@ -512,8 +548,13 @@ int weir_net_register(const struct weir_defaults *defaults)
 	err = register_pernet_subsys(&net_ops);
 	if (err)
 		goto unregister_export;
+	err = weir_ports_register();
+	if (err)
+		goto unregister_pernet;
 	return 0;
 
+unregister_pernet:
+	unregister_pernet_subsys(&net_ops);
 unregister_export:
 	weir_export_unregister();
 destroy_percpu_wq:
@@ -525,6 +566,7 @@ destroy_wq:
 
 void weir_net_unregister(void)
 {
+	weir_ports_unregister();
 	unregister_pernet_subsys(&net_ops);
 	weir_export_unregister();
 	destroy_workqueue(weir_percpu_wq);

@@ -9,11 +9,13 @@
 
 #include <uapi/weir.h>
 #include "cover.h"
+#include "hooks.h"
 #include "ledger.h"
 
 struct net;
 struct netlink_ext_ack;
 struct weir_meter;
+struct weir_table;
 struct workqueue_struct;
 
 enum {
@@ -26,6 +28,7 @@ enum {
 struct weir_config {
 	u32 modes;		/* bits 1 << enum weir_mode */
 	u32 look_inside;	/* bits 1 << enum weir_tunnel */
+	char interfaces[WEIR_INTERFACES_MAX];	/* patterns */
 	u32 active_timeout_ms;
 	u32 idle_timeout_ms;
 	u32 fin_timeout_ms;
@@ -90,9 +93,20 @@ int weir_net_apply_modes(struct weir_net *wn, const struct weir_config *before,
 /* The same for sampling: each CPU changes between two packets. */
 void weir_net_apply_sampling(struct weir_net *wn);
 
+/*
+ * Tables of another size for the running instance: what may fail first, then, with
+ * @use or not, the rest. @wn is locked from one to the other.
+ */
+struct weir_table *weir_net_prepare_tables(struct weir_net *wn, u32 flows,
+					   struct netlink_ext_ack *extack);
+void weir_net_apply_tables(struct weir_net *wn, struct weir_table *tables, bool use);
+
 /* The running instance, NULL when off; to be put back. */
 struct weir_meter *weir_meter_get(struct weir_net *wn);
 void weir_meter_put(struct weir_meter *m);
+
+/* Bytes that @m holds now. */
+u64 weir_meter_memory(struct weir_meter *m);
 
 /* Tell the group, unless the same was told less than a second ago. Process context. */
 void weir_net_notice(struct weir_net *wn, enum weir_notice notice, u64 instance);
