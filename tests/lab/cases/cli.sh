@@ -79,8 +79,9 @@ says "did you mean modes"
 say "refusals name the setting"
 expect 1 in_ns right "$weir" set active-timeout 0s
 says "active-timeout"
-expect 1 in_ns right "$weir" set table-flows 4096
-says "table-flows"
+expect 1 in_ns right "$weir" set log-batches 4096
+says "log-batches"
+expect 0 in_ns right "$weir" set table-flows 4096
 expect 2 in_ns right "$weir" set active-timeout 5x
 says '"5x" is not a duration'
 expect 2 in_ns right "$weir" set active-timout 5s
@@ -106,6 +107,17 @@ says "expected a port"
 say "statistics"
 expect 0 in_ns right "$weir" stat
 says "balances to the packet and the byte"
+expect 0 in_ns right "$weir" stat --interfaces
+says "r0"
+expect 0 in_ns right "$weir" stat --interfaces --json
+json '[i["seen_by"] for i in d if i["name"] == "r0"] == [["routed"]]'
+json 'not any(i["bypass"] for i in d)'
+expect 0 in_ns right "$weir" set modes=ingress,netdev interfaces=r*
+expect 0 in_ns right "$weir" stat
+says "ingress, netdev (of r*)"
+expect 0 in_ns right "$weir" stat --interfaces --json
+json '[i["seen_by"] for i in d if i["name"] == "r0"] == [["netdev"]]'
+expect 0 in_ns right "$weir" set modes=routed interfaces=none
 expect 0 in_ns right "$weir" stat -vx
 says "own multicast or broadcast coming back"
 expect 0 in_ns right "$weir" stat -v --json
