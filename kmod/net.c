@@ -27,6 +27,7 @@
 
 #include "expire.h"
 #include "export.h"
+#include "fragments.h"
 #include "hooks.h"
 #include "meter.h"
 #include "net.h"
@@ -64,7 +65,7 @@ struct net *weir_net_of(const struct weir_net *wn)
 static u64 cpu_memory(const struct weir_config *config)
 {
 	return sizeof(struct weir_cpu) + weir_cache_memory(config->table_flows) +
-	       weir_log_memory(config->log_batches);
+	       weir_log_memory(config->log_batches) + weir_fragments_memory();
 }
 
 struct weir_meter *weir_meter_get(struct weir_net *wn)
@@ -89,6 +90,7 @@ static void cpu_free(struct weir_cpu *c)
 {
 	if (!c)
 		return;
+	weir_fragments_destroy(c);
 	weir_log_destroy(&c->log);
 	weir_cache_destroy(&c->table);
 	kfree(c);
@@ -109,6 +111,8 @@ static struct weir_cpu *cpu_alloc(struct weir_meter *m, u32 cpu)
 	if (weir_cache_init(&c->table, m->table_flows, node))
 		goto free_cpu;
 	if (weir_log_init(&c->log, m->log_batches, node))
+		goto free_cpu;
+	if (weir_fragments_init(c, node))
 		goto free_cpu;
 	return c;
 

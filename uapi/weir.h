@@ -264,7 +264,7 @@ enum weir_end_reason {
 
 /* struct weir_record, flags */
 #define WEIR_FLOW_FRAGMENTS	0x0001	/* some packets were fragments */
-#define WEIR_FLOW_LATER_FRAGMENT 0x0002	/* non-first fragments: ports are 0 */
+#define WEIR_FLOW_LATER_FRAGMENT 0x0002	/* fragments whose first was not seen: no ports */
 #define WEIR_FLOW_SECPATH	0x0004	/* packets came out of IPsec */
 #define WEIR_FLOW_GSO		0x0008	/* super-packets were counted as what they stand for */
 #define WEIR_FLOW_PARTIAL	0x0010	/* a flowtable forwards packets of it unseen */

@@ -28,6 +28,7 @@ typedef __s64 s64;
 #define unlikely(x) (x)
 #define READ_ONCE(x) (x)
 #define BUILD_BUG_ON(x) _Static_assert(!(x), #x)
+#define max_t(type, a, b) ((type)(a) > (type)(b) ? (type)(a) : (type)(b))
 #define min_t(type, a, b) ((type)(a) < (type)(b) ? (type)(a) : (type)(b))
 #define max(a, b) ((a) > (b) ? (a) : (b))
 
