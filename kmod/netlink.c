@@ -112,8 +112,8 @@ static int put_running(struct sk_buff *skb, struct weir_meter *m)
 	    put_u64(skb, WEIR_A_ACKED_SEQ, stream.acked_seq) ||
 	    nla_put(skb, WEIR_A_NUMBERED, sizeof(stream.numbered), &stream.numbered) ||
 	    nla_put_u32(skb, WEIR_A_OWNER, stream.owner) ||
-	    put_u64(skb, WEIR_A_MEMORY, m->memory) ||
-	    nla_put_u32(skb, WEIR_A_TABLE_FLOWS, m->table_flows * m->ncpus) ||
+	    put_u64(skb, WEIR_A_MEMORY, weir_meter_memory(m)) ||
+	    nla_put_u32(skb, WEIR_A_TABLE_FLOWS, READ_ONCE(m->table_flows) * m->ncpus) ||
 	    nla_put_u32(skb, WEIR_A_LOG_BATCHES, m->log_batches * m->ncpus) ||
 	    nla_put_u32(skb, WEIR_A_CPUS, m->ncpus) ||
 	    put_u64(skb, WEIR_A_UPTIME_NS, ktime_get_ns() - m->started_ns))
@@ -188,7 +188,10 @@ static int get_config(struct sk_buff *request, struct genl_info *info)
 	    nla_put_u32(skb, WEIR_A_IDLE_TIMEOUT_MS, config.idle_timeout_ms) ||
 	    nla_put_u32(skb, WEIR_A_FIN_TIMEOUT_MS, config.fin_timeout_ms) ||
 	    nla_put_u32(skb, WEIR_A_TABLE_FLOWS, config.table_flows) ||
-	    nla_put_u32(skb, WEIR_A_LOG_BATCHES, config.log_batches)) {
+	    nla_put_u32(skb, WEIR_A_LOG_BATCHES, config.log_batches) ||
+	    nla_put_u32(skb, WEIR_A_SAMPLING, config.sampling) ||
+	    nla_put_u32(skb, WEIR_A_SAMPLING_METHOD, config.sampling_method) ||
+	    nla_put_u8(skb, WEIR_A_COVER, config.cover)) {
 		nlmsg_free(skb);
 		return -EMSGSIZE;
 	}
@@ -222,7 +225,6 @@ static const struct setting {
 		.max = WEIR_TABLE_FLOWS_MAX,
 		.offset = offsetof(struct weir_config, table_flows),
 		.round = true,
-		.while_off = true,
 		.range = "TABLE_FLOWS is 64 to 16777216 per CPU",
 	},
 	{
@@ -234,6 +236,18 @@ static const struct setting {
 		.while_off = true,
 		.range = "LOG_BATCHES is 2 to 65536 per CPU",
 	},
+	{
+		.attr = WEIR_A_SAMPLING,
+		.max = WEIR_SAMPLING_MAX,
+		.offset = offsetof(struct weir_config, sampling),
+		.range = "SAMPLING is one packet of so many, up to 16777216; 0 or 1: all",
+	},
+	{
+		.attr = WEIR_A_SAMPLING_METHOD,
+		.max = WEIR_SAMPLING_FLOWS,
+		.offset = offsetof(struct weir_config, sampling_method),
+		.range = "SAMPLING_METHOD is 0 (packets) or 1 (flows)",
+	},
 };
 
 static int refuse(struct genl_info *info, u32 attr, const char *sentence, int err)
@@ -243,6 +257,21 @@ static int refuse(struct genl_info *info, u32 attr, const char *sentence, int er
 		NL_SET_BAD_ATTR(info->extack, info->attrs[attr]);
 	}
 	return err;
+}
+
+static int read_cover(struct genl_info *info, struct weir_config *config)
+{
+	const struct nlattr *attr = info->attrs[WEIR_A_COVER];
+
+	if (!attr)
+		return 0;
+	if (nla_get_u8(attr) > 1)
+		return refuse(info, WEIR_A_COVER, "COVER is 0 or 1", -EINVAL);
+	config->cover = nla_get_u8(attr);
+	if (config->cover && !net_eq(genl_info_net(info), &init_net))
+		return refuse(info, WEIR_A_COVER,
+			      "only the initial network namespace covers others", -EINVAL);
+	return 0;
 }
 
 /* Put what the request says into @config. @on: metering will be, or stay, on. */
@@ -264,7 +293,7 @@ static int read_config(struct genl_info *info, struct weir_config *config, bool 
 			value = roundup_pow_of_two(value);
 		if (s->while_off && on && value != *at)
 			return refuse(info, s->attr,
-				      "sizes change only while metering is off; send ENABLED = 0 first",
+				      "LOG_BATCHES changes only while metering is off; send ENABLED = 0 first",
 				      -EBUSY);
 		*at = value;
 	}
@@ -285,13 +314,14 @@ static int read_config(struct genl_info *info, struct weir_config *config, bool 
 				      "LOOK_INSIDE has a bit that this version does not know",
 				      -EINVAL);
 	}
-	return 0;
+	return read_cover(info, config);
 }
 
 static int set_config(struct sk_buff *request, struct genl_info *info)
 {
 	struct weir_net *wn = weir_net_get(genl_info_net(info));
 	struct nlattr *enabled = info->attrs[WEIR_A_ENABLED];
+	struct weir_table *tables = NULL;
 	struct weir_config before, config;
 	int err = 0;
 	bool on;
@@ -306,6 +336,13 @@ static int set_config(struct sk_buff *request, struct genl_info *info)
 	err = read_config(info, &config, on && !(enabled && !nla_get_u8(enabled)));
 	if (err)
 		goto unlock;
+	if (on && !(enabled && !nla_get_u8(enabled)) && config.table_flows != before.table_flows)
+		tables = weir_net_prepare_tables(wn, config.table_flows, info->extack);
+	if (IS_ERR(tables)) {
+		NL_SET_BAD_ATTR(info->extack, info->attrs[WEIR_A_TABLE_FLOWS]);
+		err = PTR_ERR(tables);
+		goto unlock;
+	}
 
 	wn->config = config;
 	if (enabled && !nla_get_u8(enabled))
@@ -313,13 +350,16 @@ static int set_config(struct sk_buff *request, struct genl_info *info)
 	else if (enabled && !on)
 		err = weir_net_start(wn, info->extack);
 	else
-		err = weir_net_apply_modes(wn, info->extack);
+		err = weir_net_apply_modes(wn, &before, info->extack);
 	if (err) {
 		if (info->extack)
 			NL_SET_BAD_ATTR(info->extack, on ? info->attrs[WEIR_A_MODES] : enabled);
 		wn->config = before;
 	}
 	weir_net_apply_timeouts(wn);
+	weir_net_apply_sampling(wn);
+	if (tables)
+		weir_net_apply_tables(wn, tables, !err);
 unlock:
 	mutex_unlock(&wn->lock);
 	return err;
@@ -516,6 +556,7 @@ static const struct nla_policy none[WEIR_A_MAX + 1] = { };
 
 static const struct nla_policy config_policy[WEIR_A_MAX + 1] = {
 	[WEIR_A_ENABLED] = { .type = NLA_U8 },
+	[WEIR_A_COVER] = { .type = NLA_U8 },
 	[WEIR_A_MODES] = { .type = NLA_U32 },
 	[WEIR_A_LOOK_INSIDE] = { .type = NLA_U32 },
 	[WEIR_A_ACTIVE_TIMEOUT_MS] = { .type = NLA_U32 },
@@ -523,6 +564,8 @@ static const struct nla_policy config_policy[WEIR_A_MAX + 1] = {
 	[WEIR_A_FIN_TIMEOUT_MS] = { .type = NLA_U32 },
 	[WEIR_A_TABLE_FLOWS] = { .type = NLA_U32 },
 	[WEIR_A_LOG_BATCHES] = { .type = NLA_U32 },
+	[WEIR_A_SAMPLING] = { .type = NLA_U32 },
+	[WEIR_A_SAMPLING_METHOD] = { .type = NLA_U32 },
 };
 
 static const struct nla_policy stream_policy[WEIR_A_MAX + 1] = {

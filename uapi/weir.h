@@ -19,6 +19,23 @@
  *   use: per CPU a table of TABLE_FLOWS flows and a log of LOG_BATCHES batches.
  *   Starting draws a new random INSTANCE number; batch numbers start at 1.
  *
+ *   The initial namespace's instance can cover the others (COVER = 1): its
+ *   hooks are in every namespace, also those to come, but where another instance
+ *   is on. Flows seen there have that namespace's inode number in NETNS of their
+ *   record, and interface numbers are those of that namespace.
+ *
+ * Tunnels
+ *   A packet of a tunnel in LOOK_INSIDE is counted in the flow of what is inside: addresses, ports,
+ *   protocol, tos, TTL, TCP and fragments of a record are those of the inner packet, and tunnel
+ *   and tunnel_id are part of its key. bytes stay those of the outermost IP packet, so that
+ *   totals can be compared with an interface's. Up to two tunnels in each other are entered;
+ *   tunnel and tunnel_id are of the innermost that has an id (a GRE key, a VNI, a TEID),
+ *   or else of the innermost. VXLAN is UDP to port 4789 or 8472, GENEVE to 6081, GTP-U (T-PDU
+ *   only) to 2152. What is not a whole IP packet inside (ARP, control messages, another
+ *   protocol on that port, a cut packet) and fragments of the outer packet are counted
+ *   in the outer flow. So are super-packets (GRO, GSO) of several UDP datagrams: each
+ *   carries a packet of its own.
+ *
  * The stream
  *   A flow that ends (idle, active, end of TCP connection, evicted, flushed)
  *   becomes a record. Records of one CPU are collected in a batch; a batch that
@@ -98,17 +115,20 @@
  * Control
  *   GET_CONFIG  out: every attribute SET_CONFIG takes.
  *   SET_CONFIG  in: any of ENABLED (u8), ACTIVE_TIMEOUT_MS, IDLE_TIMEOUT_MS,
- *               FIN_TIMEOUT_MS (u32), TABLE_FLOWS, LOG_BATCHES (u32, per CPU;
- *               while metering is off), MODES (u32, bits 1 << enum weir_mode),
+ *               FIN_TIMEOUT_MS (u32), TABLE_FLOWS (u32, per CPU), LOG_BATCHES (u32,
+ *               per CPU; while metering is off), MODES (u32, bits 1 << enum weir_mode),
  *               INTERFACES (string: patterns of names, for WEIR_MODE_NETDEV),
  *               LOOK_INSIDE (u32, bits 1 << enum weir_tunnel), SAMPLING (u32, one
- *               packet of so many, 0 or 1: all), SAMPLING_METHOD (u32, enum
- *               weir_sampling), COVER (u8, 1: other namespaces too). All or
+ *               packet of so many, up to 2^24; 0 or 1: all), SAMPLING_METHOD (u32,
+ *               enum weir_sampling), COVER (u8, 1: other namespaces too). All or
  *               nothing. -ERANGE and -EINVAL come with an extack sentence and
  *               the attribute at fault. Sizes are rounded up to powers of two.
- *               With ENABLED = 0 sizes may come in the same request; -EBUSY:
- *               they came while metering is on. -ENOMEM: more than half of the
- *               free memory. Timeouts: 100 ms to a day; TABLE_FLOWS: 64 to
+ *               With ENABLED = 0 LOG_BATCHES may come in the same request; -EBUSY:
+ *               it came while metering is on. TABLE_FLOWS changes at any time: flows
+ *               move, and those for which a smaller table has no room become records
+ *               (flowEndReason 5). Without room in the log they stay for now, both
+ *               tables are kept, and another change is refused with -EBUSY. -ENOMEM:
+ *               more than half of the free memory. Timeouts: 100 ms to a day; TABLE_FLOWS: 64 to
  *               2^24; LOG_BATCHES: 2 to 65536.
  *   DUMP_FLOWS  dump of the flows in the tables now: messages with RECORD_SIZE,
  *               CPU, CLOCK_OFFSET_NS, RECORDS (end_reason 0). Filter, all optional
@@ -117,6 +137,7 @@
  *               host order), either direction; FILTER_PROTOCOL (u8).
  *               The tables move while they are read: a flow is
  *               shown at most once per CPU, one that lives through the dump is shown.
+ *               Where TABLE_FLOWS changes meanwhile that cannot be had: -EINTR.
  *   FLUSH       ends every flow in the tables (flowEndReason 4) and moves it
  *               to the log as far as there is room.
  *               out: MOVED (u64 flows), LEFT (u64 flows that found no room).
@@ -242,7 +263,7 @@ enum weir_tunnel {
 /* How packets are chosen when SAMPLING is over 1. */
 enum weir_sampling {
 	WEIR_SAMPLING_PACKETS = 0,	/* at random, one of N on average */
-	WEIR_SAMPLING_FLOWS = 1,	/* all packets of one flow key of N, by hash */
+	WEIR_SAMPLING_FLOWS = 1,	/* all, both ways, of one connection of N, by hash */
 };
 
 /* Why traffic of an interface does not reach the hooks in force. */
@@ -302,7 +323,7 @@ enum weir_counter {
 	WEIR_COUNTER_EVICTED,		/* flowEndReason 5 */
 	WEIR_COUNTER_BATCHES,		/* batches sealed */
 	WEIR_COUNTER_LOG_FULL,		/* times expiry stopped because the log was full */
-	WEIR_COUNTER_SHORT_L4,		/* counted, with what was there of a transport header that is cut */
+	WEIR_COUNTER_SHORT_L4,		/* counted, with what there was of a cut transport header */
 
 	__WEIR_COUNTER_COUNT,
 };

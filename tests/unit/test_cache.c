@@ -35,6 +35,8 @@ struct entry {
 	u8 ecn, min_ttl, has_mac;
 	u8 mac[12];
 	bool finished;
+	u32 sampling, sampling_method, sampling_changes;
+	u32 mpls_label, pppoe_session;
 };
 
 /* Totals of a flow over the whole run. */
@@ -43,7 +45,7 @@ struct history {
 };
 
 /* Why records may come out of an operation. */
-enum operation { METER, EXPIRE, FLUSH, OTHER };
+enum operation { METER, EXPIRE, FLUSH, MOVE, OTHER };
 
 static struct {
 	u64 seed, random, step;
@@ -56,12 +58,18 @@ static struct {
 	struct weir_key keys[FLOWS];
 	u32 hashes[FLOWS];
 	struct entry table[FLOWS];
+	struct weir_totals traffic;	/* whether counted or not */
+	bool labels;			/* packets with MPLS and PPPoE come */
+	u32 sampling, sampling_method, sampling_changes;
+	bool joins[FLOWS];		/* sets of theirs are about to be one */
+	enum { UNKNOWN, TAKEN, LEFT } chosen[FLOWS];	/* of flows, since it changed */
 	struct history history[FLOWS];
 	struct weir_totals reasons[WEIR_END_NO_RESOURCES + 1];
 	u64 sum[SLOTS_MAX];		/* of sealed batches' content */
 	u32 read_open, read_count;	/* records before are known */
 	bool tails;			/* the last batch sealed had some */
-	u64 sealed, full[2], early, evicted[3], refused;
+	u64 resized[2], stuck;		/* smaller, larger; moves without room */
+	u64 left_out, sealed, full[2], early, evicted[3], refused;
 } t;
 
 #define CHECK(what, ...)                                                                           \
@@ -132,13 +140,20 @@ static u64 checksum(const struct weir_slot *slot)
 static bool is_long(u32 flow)
 {
 	const struct weir_key *key = &t.keys[flow];
+	const struct entry *e = &t.table[flow];
 
-	return key->tunnel_id || key->inner_vlan_id || key->netns || key->where >> 8;
+	return key->tunnel_id || key->inner_vlan_id || key->netns || key->where >> 8 ||
+	       e->sampling_method || e->mpls_label || e->pppoe_session;
 }
 
 static u32 set_of(u32 flow)
 {
-	return t.hashes[flow] & (t.cpu.table.nsets - 1);
+	const u32 old = t.cpu.old.nsets, hash = t.hashes[flow];
+
+	/* of the old table as long as it has not been moved */
+	if (old && (hash & (old - 1)) >= t.cpu.moved)
+		return hash & (old - 1);
+	return old + (hash & (t.cpu.table.nsets - 1));
 }
 
 static bool is_finished_due(const struct entry *e)
@@ -171,7 +186,8 @@ static void check_victim(u32 victim)
 	for (u32 i = 0; i < FLOWS; i++) {
 		const struct entry *e = &t.table[i];
 
-		if (!e->packets || set_of(i) != set_of(victim))
+		if (!e->packets ||
+		    (t.operation == MOVE ? !t.joins[i] : set_of(i) != set_of(victim)))
 			continue;
 		members++;
 		CHECK(worth(e) <= worth(v), "a flow of class %d was given up, there is one of %d",
@@ -179,7 +195,8 @@ static void check_victim(u32 victim)
 		CHECK(worth(e) < worth(v) || e->end_ns >> 20 >= v->end_ns >> 20,
 		      "the one given up was not idle for longest");
 	}
-	CHECK(members == WEIR_WAYS, "evicted from a set of %u", members);
+	CHECK(t.operation == MOVE ? members > WEIR_WAYS && t.joins[victim] : members == WEIR_WAYS,
+	      "evicted from %u", members);
 	t.evicted[worth(v)]++;
 }
 
@@ -227,6 +244,10 @@ static void check_facts(const struct weir_record *r, u32 flow)
 	CHECK((r->flags & ~WEIR_FLOW_LATER_FRAGMENT) == e->flags, "flow %u: flags 0x%x", flow,
 	      r->flags);
 	CHECK(r->tos == (t.keys[flow].tos | e->ecn), "flow %u: tos", flow);
+	CHECK(r->sampling == e->sampling && r->sampling_method == e->sampling_method,
+	      "flow %u: sampled one of %u by %u", flow, r->sampling, r->sampling_method);
+	CHECK(r->mpls_label == e->mpls_label && r->pppoe_session == e->pppoe_session,
+	      "flow %u: label or session", flow);
 	CHECK(!memcmp(r->dst_mac, e->mac, 6) && !memcmp(r->src_mac, e->mac + 6, 6),
 	      "flow %u: MAC", flow);
 }
@@ -251,10 +272,12 @@ static void check_reason(const struct weir_record *r, u32 flow, bool syn)
 		CHECK(is_active_due(e), "flow %u is not old", flow);
 		break;
 	case WEIR_END_FORCED:
-		CHECK(t.operation == FLUSH, "forced by %d", t.operation);
+		CHECK(t.operation == FLUSH ||
+		      (t.operation == METER && e->sampling_changes != t.sampling_changes),
+		      "forced by %d", t.operation);
 		break;
 	case WEIR_END_NO_RESOURCES:
-		CHECK(t.operation == METER, "evicted by %d", t.operation);
+		CHECK(t.operation == METER || t.operation == MOVE, "evicted by %d", t.operation);
 		check_victim(flow);
 		break;
 	default:
@@ -296,7 +319,8 @@ static void check_place(const struct weir_record *r, u32 slot)
 	const struct weir_log *log = &t.cpu.log;
 
 	CHECK(slot - log->tail < log->size - log->reserve ||
-	      r->end_reason == WEIR_END_NO_RESOURCES || (t.operation == FLUSH && t.last_resort),
+	      r->end_reason == WEIR_END_NO_RESOURCES ||
+	      (r->end_reason == WEIR_END_FORCED && (t.operation == METER || t.last_resort)),
 	      "end reason %u took a reserved slot", r->end_reason);
 }
 
@@ -371,6 +395,9 @@ static void check_balance(const struct weir_ledger *l)
 	CHECK(totals_equal(&l->seen, &sum),
 	      "seen %llu flows, %llu packets, %llu bytes; accounted for %llu, %llu, %llu",
 	      l->seen.flows, l->seen.packets, l->seen.bytes, sum.flows, sum.packets, sum.bytes);
+	CHECK(l->seen.packets + l->skipped[WEIR_SKIP_SAMPLED].packets == t.traffic.packets &&
+	      l->seen.bytes + l->skipped[WEIR_SKIP_SAMPLED].bytes == t.traffic.bytes,
+	      "seen and not sampled are not all");
 	CHECK(!l->lost[WEIR_LOST_NO_ROOM].flows, "a packet without a flow counted as one");
 	CHECK(l->counters[WEIR_COUNTER_CREATED] == l->seen.flows, "created");
 	CHECK(l->counters[WEIR_COUNTER_BATCHES] == t.sealed, "batches");
@@ -428,9 +455,20 @@ static void check_all(void)
 	}
 	CHECK(totals_equal(&table, &t.cpu.ledger.table), "the table is not what the model has");
 	CHECK(totals_equal(&lost, &t.cpu.ledger.lost[WEIR_LOST_NO_ROOM]), "lost");
-	for (u32 set = 0; set < t.cpu.table.nsets; set++)
-		for (int way = 0; way < WEIR_WAYS; way++)
-			used += !!t.cpu.table.sets[set].tag[way];
+	for (u32 set = 0; set < weir_cache_sets(&t.cpu); set++) {
+		struct weir_flow *flows;
+		const struct weir_set *at = weir_cache_at(&t.cpu, set, &flows);
+
+		for (int way = 0; way < WEIR_WAYS; way++) {
+			u32 flow = ntohs(flows[way].key.src_port);
+
+			if (!at->tag[way])
+				continue;
+			used++;
+			CHECK(flow < FLOWS && t.table[flow].packets && set_of(flow) == set,
+			      "flow %u is in set %u", flow, set);
+		}
+	}
 	CHECK(used == table.flows, "%u ways in use, %llu flows", used, table.flows);
 	check_pending();
 }
@@ -452,7 +490,11 @@ static void model_packet(u32 flow, const struct weir_packet *p, const struct wei
 	struct entry *e = &t.table[flow];
 
 	if (!e->packets) {
-		*e = (struct entry){.start_ns = t.now, .mark = s->mark, .min_ttl = p->ttl};
+		*e = (struct entry){.start_ns = t.now, .mark = s->mark, .min_ttl = p->ttl,
+				    .sampling = t.sampling, .sampling_method = t.sampling_method,
+				    .sampling_changes = t.sampling_changes,
+				    .mpls_label = p->mpls_label,
+				    .pppoe_session = p->pppoe_session};
 		if (s->mac)
 			memcpy(e->mac, s->mac, sizeof(e->mac));
 	}
@@ -486,6 +528,10 @@ static struct weir_packet random_packet(u32 flow)
 	}
 	if (!pick(16))
 		p.flags |= WEIR_FLOW_FRAGMENTS;
+	if (t.labels && flow % 32 == 7) {
+		p.mpls_label = pick(4) ? pick(1 << 20) : 0;
+		p.pppoe_session = pick(4) ? 0 : (u16)pick(1 << 16);
+	}
 	if (p.key.protocol == 6) {
 		p.tcp_flags = flags[pick(32)] ?: ACK;
 		p.payload = !pick(3);
@@ -526,6 +572,22 @@ static enum { NO, YES, EITHER } is_refused(u32 flow)
 	return taken ? EITHER : YES;
 }
 
+/* Was the packet just metered left out by sampling? What is left out is so exactly. */
+static bool is_left_out(u32 flow, const struct weir_packet *p, const struct weir_totals *before)
+{
+	const struct weir_totals *skipped = &t.cpu.ledger.skipped[WEIR_SKIP_SAMPLED];
+	const bool left = skipped->packets != before->packets;
+
+	CHECK(!left || (skipped->packets == before->packets + p->packets &&
+			skipped->bytes == before->bytes + p->bytes), "left out in part");
+	CHECK(!left || t.sampling, "left out, though all are to be counted");
+	if (t.sampling && t.sampling_method == WEIR_SAMPLING_FLOWS) {
+		CHECK(t.chosen[flow] != (left ? TAKEN : LEFT), "flow %u chosen in part", flow);
+		t.chosen[flow] = left ? LEFT : TAKEN;
+	}
+	return left;
+}
+
 static void do_meter(u32 flow)
 {
 	const u8 mac[14] = {2, 0, 0, 0, 0, (u8)pick(256), 2, 0, 0, 0, 1, (u8)pick(256), 8, 0};
@@ -535,21 +597,32 @@ static void do_meter(u32 flow)
 	const struct weir_totals what = {0, p.packets, p.bytes};
 	const struct entry before = t.table[flow];
 	const u64 lost = t.cpu.ledger.lost[WEIR_LOST_NO_ROOM].packets;
+	const struct weir_totals skipped = t.cpu.ledger.skipped[WEIR_SKIP_SAMPLED];
 	const int expected = is_refused(flow);
-	const bool room = has_room(flow, false);
+	const bool changed = before.packets && before.sampling_changes != t.sampling_changes;
+	const bool room = has_room(flow, changed);
 	const bool syn = p.tcp_flags & SYN;
 	const bool ends = is_idle_due(&before) || is_finished_due(&before) ||
 			  (before.finished && syn);
-	const bool due = before.packets && (ends || is_active_due(&before));
+	const bool due = changed || (before.packets && (ends || is_active_due(&before)));
 	bool refused;
 	unsigned int n;
 	u32 last = FLOWS;
 
 	weir_cache_meter(&t.cpu, &p, &s, t.now);
+	weir_totals_add(&t.traffic, &what);
 	refused = t.cpu.ledger.lost[WEIR_LOST_NO_ROOM].packets != lost;
-	CHECK(expected == EITHER || refused == (expected == YES), "flow %u: lost: %d", flow,
-	      refused);
 	n = read_log(syn, &last);
+	if (is_left_out(flow, &p, &skipped)) {
+		CHECK(!n && !refused, "a packet left out did something");
+		t.left_out++;
+		return;
+	}
+	if (changed)
+		CHECK(refused == !room, "flow %u: lost: %d, room: %d", flow, refused, room);
+	else
+		CHECK(expected == EITHER || refused == (expected == YES), "flow %u: lost: %d", flow,
+		      refused);
 	CHECK(n <= 1, "%u records for one packet", n);
 	CHECK(!before.packets || n == (due && room), "flow %u, due: %d, room: %d, %u records", flow,
 	      due, room, n);
@@ -561,7 +634,7 @@ static void do_meter(u32 flow)
 	} else {
 		model_packet(flow, &p, &s);
 		/* after an active timeout the same connection goes on, to its end */
-		if (n && before.packets && !ends)
+		if (n && before.packets && (changed || !ends))
 			t.table[flow].finished |= before.finished;
 	}
 }
@@ -601,7 +674,7 @@ static void do_round(void)
 	bool done = true;
 
 	for (int pass = 0; pass < 4 && done; pass++, t.cpu.expire.pass++)
-		for (u32 set = 0; set < t.cpu.table.nsets && done; set++)
+		for (u32 set = 0; set < weir_cache_sets(&t.cpu) && done; set++)
 			done = do_expire(set);
 	for (u32 i = 0; i < FLOWS && done; i++)
 		CHECK(!t.table[i].packets || !is_active_due(&t.table[i]),
@@ -658,6 +731,64 @@ static void do_seal_old(u64 age_ns)
 	CHECK(log->open - open == due, "a batch due: %d, sealed: %u", due, log->open - open);
 }
 
+/* As resize.c: a new table now, moved into set by set later. */
+static void do_resize(void)
+{
+	const u32 flows = WEIR_TABLE_FLOWS_MIN << pick(6);
+
+	if (t.cpu.old.nsets)
+		return;
+	t.cpu.old = t.cpu.table;
+	ck_assert_int_eq(weir_cache_init(&t.cpu.table, flows, 0), 0);
+	t.cpu.moved = 0;
+	t.resized[flows / WEIR_WAYS > t.cpu.old.nsets]++;
+}
+
+/* Flows come to no other set, and none is missing, though some may be evicted. */
+static void do_move(void)
+{
+	const u32 index = t.cpu.moved;
+	unsigned int joined = 0, n;
+	bool stuck = false;
+	bool done;
+
+	for (u32 i = 0; i < FLOWS; i++) {
+		t.joins[i] = t.table[i].packets &&
+			     (set_of(i) == index ||
+			      (t.cpu.table.nsets < t.cpu.old.nsets &&
+			       set_of(i) == t.cpu.old.nsets + (index & (t.cpu.table.nsets - 1))));
+		joined += t.joins[i];
+	}
+	done = weir_cache_move(&t.cpu, t.now);
+	n = read_log(false, &(u32){0});
+	for (u32 i = 0; i < FLOWS; i++)
+		stuck |= t.joins[i] && t.table[i].packets && !has_room(i, true);
+	CHECK(done ? t.cpu.moved == index + 1 : stuck && t.cpu.moved == index, "moved: %d", done);
+	CHECK(t.cpu.table.nsets < t.cpu.old.nsets || !n, "a larger table evicted %u", n);
+	if (done && t.cpu.table.nsets < t.cpu.old.nsets)
+		CHECK(joined - n == (joined < WEIR_WAYS ? joined : WEIR_WAYS), "%u of %u left",
+		      joined - n, joined);
+	t.stuck += !done;
+	if (t.cpu.moved == t.cpu.old.nsets)
+		weir_cache_destroy(&t.cpu.old);
+}
+
+/* Shapes that sample change it now and then, also to what it is. */
+static void do_sampling(void)
+{
+	const u32 rate = pick(3) ? pick(5) : 0, method = pick(2);
+	const u32 effective = rate > 1 ? rate : 0, effective_method = effective ? method : 0;
+
+	weir_sampler_set(&t.cpu.sampler, rate, method);
+	CHECK(t.cpu.sampler.rate == effective, "rate %u", t.cpu.sampler.rate);
+	if (effective == t.sampling && effective_method == t.sampling_method)
+		return;
+	t.sampling = effective;
+	t.sampling_method = effective_method;
+	t.sampling_changes++;
+	memset(t.chosen, 0, sizeof(t.chosen));
+}
+
 /* As kmod/expire.c asks: never when nobody reads, else one that may just be reached. */
 static u64 random_age(void)
 {
@@ -687,13 +818,21 @@ static void advance(void)
 }
 
 /* One random operation. @reader: of 64, how often batches are acknowledged. */
-static void operate(u32 flows, u32 reader)
+static void operate(u32 flows, u32 reader, bool samples, bool resizes)
 {
-	const u32 set = pick(t.cpu.table.nsets);
+	const u32 set = pick(weir_cache_sets(&t.cpu));
 	const u32 kind = pick(64);
 
-	t.operation = kind < 48 ? METER : kind < 58 ? EXPIRE : kind < 60 ? FLUSH : OTHER;
 	advance();
+	if (resizes && !pick(8)) {
+		t.operation = MOVE;
+		if (!t.cpu.old.nsets && !pick(16))
+			do_resize();
+		else if (t.cpu.old.nsets)
+			do_move();
+		return;
+	}
+	t.operation = kind < 48 ? METER : kind < 58 ? EXPIRE : kind < 60 ? FLUSH : OTHER;
 	if (kind < 48)
 		do_meter(pick(2) ? pick(flows) : pick(1 + flows / 16));
 	else if (kind < 57)
@@ -704,6 +843,8 @@ static void operate(u32 flows, u32 reader)
 		do_flush(set, pick(2));
 	else if (kind < 61)
 		do_seal_old(random_age());
+	else if (samples && kind < 62 && !pick(8))
+		do_sampling();
 	else if (kind < 62 && !pick(16))
 		weir_log_seal(&t.cpu);
 	else if (pick(64) < reader)
@@ -752,6 +893,7 @@ static void start(u64 seed, u32 table_flows, u32 batches, u32 mask, u32 tails)
 	ck_assert_int_eq(weir_cache_init(&t.cpu.table, table_flows, 0), 0);
 	ck_assert_int_eq(weir_log_init(&t.cpu.log, batches, 0), 0);
 	ck_assert_uint_eq(t.cpu.log.reserve, batches < 16 ? 1 : batches / 8);
+	t.labels = tails;
 	setup_keys(tails);
 }
 
@@ -763,7 +905,7 @@ static void stop(void)
 	t.operation = FLUSH;
 	while (!empty) {
 		empty = true;
-		for (u32 set = 0; set < t.cpu.table.nsets; set++)
+		for (u32 set = 0; set < weir_cache_sets(&t.cpu); set++)
 			do_flush(set, true);
 		check_balance(&t.cpu.ledger);
 		empty = !t.cpu.ledger.table.flows;
@@ -776,6 +918,7 @@ static void stop(void)
 	check_balance(&t.cpu.ledger);
 	check_all();
 	CHECK(!t.cpu.ledger.table.packets && !t.cpu.ledger.pending.packets, "not all came out");
+	weir_cache_destroy(&t.cpu.old);
 	weir_cache_destroy(&t.cpu.table);
 	weir_log_destroy(&t.cpu.log);
 }
@@ -783,20 +926,45 @@ static void stop(void)
 static const struct shape {
 	const char *name;
 	u32 table, batches, mask, flows, reader, steps, tails;
+	bool samples, resizes;
 } shapes[] = {
-	{"a table with room", 2048, 4, ~0U, 256, 64, 40000, 1},
-	{"full sets", 64, 8, ~0U, FLOWS, 64, 40000, 0},
-	{"a reader that is slow", 128, 4, ~0U, FLOWS, 8, 60000, 1},
-	{"the smallest log, hardly read", 64, 2, ~0U, 512, 3, 60000, 8},
-	{"tags that meet", 64, 4, 0x4f, 128, 64, 40000, 64},
-	{"one set", 64, 2, 0xffffff00, 32, 32, 40000, 32},
+	{"a table with room",
+	 .table = 2048, .batches = 4, .mask = ~0U, .flows = 256, .reader = 64,
+	 .steps = 40000, .tails = 1},
+	{"full sets",
+	 .table = 64, .batches = 8, .mask = ~0U, .flows = FLOWS, .reader = 64,
+	 .steps = 40000},
+	{"a reader that is slow",
+	 .table = 128, .batches = 4, .mask = ~0U, .flows = FLOWS, .reader = 8,
+	 .steps = 60000, .tails = 1},
+	{"the smallest log, hardly read",
+	 .table = 64, .batches = 2, .mask = ~0U, .flows = 512, .reader = 3,
+	 .steps = 60000, .tails = 8},
+	{"tags that meet",
+	 .table = 64, .batches = 4, .mask = 0x4f, .flows = 128, .reader = 64,
+	 .steps = 40000, .tails = 64},
+	{"one set",
+	 .table = 64, .batches = 2, .mask = 0xffffff00, .flows = 32, .reader = 32,
+	 .steps = 40000, .tails = 32},
+	{"sampling",
+	 .table = 128, .batches = 4, .mask = ~0U, .flows = FLOWS, .reader = 16,
+	 .steps = 60000, .tails = 1, .samples = true},
+	{"another size",
+	 .table = 64, .batches = 8, .mask = ~0U, .flows = 768, .reader = 64,
+	 .steps = 60000, .tails = 1, .resizes = true},
+	{"another size, a reader that is slow, sampling",
+	 .table = 512, .batches = 4, .mask = ~0U, .flows = FLOWS, .reader = 6,
+	 .steps = 60000, .tails = 8, .samples = true, .resizes = true},
+	{"sampling without long records",
+	 .table = 64, .batches = 4, .mask = ~0U, .flows = 256, .reader = 16,
+	 .steps = 60000, .samples = true},
 };
 
 static void run(const struct shape *shape, u64 seed)
 {
 	start(seed, shape->table, shape->batches, shape->mask, shape->tails);
 	for (t.step = 0; t.step < shape->steps; t.step++) {
-		operate(shape->flows, shape->reader);
+		operate(shape->flows, shape->reader, shape->samples, shape->resizes);
 		read_log(false, &(u32){0});
 		check_balance(&t.cpu.ledger);
 		if (t.step % 64 == 0)
@@ -810,7 +978,8 @@ START_TEST(model)
 	const struct shape *shape = &shapes[_i];
 	const char *wanted = getenv("WEIR_SEED");
 	u64 first = wanted ? strtoull(wanted, NULL, 10) : 1, last = wanted ? first : 6;
-	u64 reasons[WEIR_END_NO_RESOURCES + 1] = {0}, classes[3] = {0}, refused = 0, full[2] = {0}, early = 0;
+	u64 reasons[WEIR_END_NO_RESOURCES + 1] = {0}, classes[3] = {0}, refused = 0, full[2] = {0}, early = 0, left = 0;
+	u64 smaller = 0, larger = 0, stuck = 0;
 
 	for (u64 seed = first; seed <= last; seed++) {
 		run(shape, seed);
@@ -818,6 +987,10 @@ START_TEST(model)
 		full[0] += t.full[0];
 		full[1] += t.full[1];
 		early += t.early;
+		left += t.left_out;
+		smaller += t.resized[0];
+		larger += t.resized[1];
+		stuck += t.stuck;
 		for (int i = 0; i <= WEIR_END_NO_RESOURCES; i++)
 			reasons[i] += t.reasons[i].flows;
 		for (int i = 0; i < 3; i++)
@@ -825,10 +998,12 @@ START_TEST(model)
 	}
 	printf("%s: idle %llu, active %llu, detected %llu, forced %llu; evicted %llu finished, "
 	       "%llu single, %llu other; %llu full batches of core records, %llu of long "
-	       "ones, %llu sealed for a long one; %llu packets lost\n",
+	       "ones, %llu sealed for a long one; %llu packets lost, %llu not sampled; %llu times smaller, %llu larger, "
+	       "%llu moves without room\n",
 	       shape->name, reasons[WEIR_END_IDLE], reasons[WEIR_END_ACTIVE],
 	       reasons[WEIR_END_DETECTED], reasons[WEIR_END_FORCED], classes[2], classes[1],
-	       classes[0], full[0], full[1], early, refused);
+	       classes[0], full[0], full[1], early, refused, left,
+	       smaller, larger, stuck);
 	if (wanted)
 		return;
 	/* a run that does not get to the cases shows nothing */
@@ -839,8 +1014,11 @@ START_TEST(model)
 		ck_assert_uint_gt(classes[1], 0);
 		ck_assert_uint_gt(classes[2], 0);
 	}
-	ck_assert_uint_gt(full[!!shape->tails], 0);
-	ck_assert_uint_eq(early > 0, shape->tails && shape->tails < 64);
+	ck_assert_uint_gt(full[0] + full[1], 0);
+	ck_assert_uint_eq(early > 0, shape->samples || (shape->tails && shape->tails < 64));
+	ck_assert_uint_eq(left > 0, shape->samples);
+	ck_assert_uint_eq(smaller > 10 && larger > 10, shape->resizes);
+	ck_assert_uint_eq(stuck > 0, shape->resizes && shape->reader < 16);
 	if (shape->reader < 16)
 		ck_assert_uint_gt(refused, 0);
 }
@@ -861,7 +1039,7 @@ static struct weir_record tcp_stream(const u32 (*segments)[3], size_t n)
 		p.packets = 1 + segments[i][2];
 		weir_cache_meter(&t.cpu, &p, &s, ++t.now);
 	}
-	for (u32 set = 0; set < t.cpu.table.nsets; set++)
+	for (u32 set = 0; set < weir_cache_sets(&t.cpu); set++)
 		weir_cache_flush(&t.cpu, set, t.now, false, &moved);
 	ck_assert_uint_eq(moved, 1);
 	r = record_of(t.cpu.log.slots, 0);
@@ -929,7 +1107,7 @@ START_TEST(sequence_numbers_across_records)
 		p.tcp_flags = cases[i].then;
 		t.now += cases[i].pause_ns;
 		weir_cache_meter(&t.cpu, &p, &(struct weir_sight){0}, t.now);
-		for (u32 set = 0; set < t.cpu.table.nsets; set++)
+		for (u32 set = 0; set < weir_cache_sets(&t.cpu); set++)
 			weir_cache_flush(&t.cpu, set, t.now, false, &moved);
 		r = record_of(t.cpu.log.slots, 0);
 		ck_assert_uint_eq(t.cpu.log.slots[0].count, cases[i].reason ? 2 : 1);
@@ -943,6 +1121,81 @@ START_TEST(sequence_numbers_across_records)
 		weir_cache_destroy(&t.cpu.table);
 		weir_log_destroy(&t.cpu.log);
 	}
+}
+END_TEST
+
+static bool takes(u32 rate, u32 method, const struct weir_key *key)
+{
+	struct weir_sampler s = {.rate = rate, .method = (u16)method, .random = 1};
+	const struct weir_packet p = {.key = *key, .packets = 1};
+
+	return weir_sampler_takes(&s, &p, &t.meter.hash_key);
+}
+
+/* One of so many, within five standard deviations; seeds are fixed, so it is always the same. */
+START_TEST(sampling_of_packets)
+{
+	static const u32 rates[] = {2, 3, 10, 100, 1000};
+	const struct weir_packet p = {.packets = 1};
+	enum { PACKETS = 1000000 };
+
+	for (size_t i = 0; i < sizeof(rates) / sizeof(*rates); i++) {
+		struct weir_sampler s = {.random = 1};
+		const double expected = (double)PACKETS / rates[i];
+		u32 taken = 0, pairs = 0;
+		bool before = false;
+
+		weir_sampler_set(&s, rates[i], WEIR_SAMPLING_PACKETS);
+		for (u32 k = 0; k < PACKETS; k++) {
+			const bool is = weir_sampler_takes(&s, &p, &t.meter.hash_key);
+
+			taken += is;
+			pairs += is && before;
+			before = is;
+		}
+		ck_assert_msg((taken - expected) * (taken - expected) < 25 * expected,
+			      "one of %u: %u of %u", rates[i], taken, PACKETS);
+		ck_assert_msg((pairs - expected / rates[i]) * (pairs - expected / rates[i]) <
+			      25 * expected / rates[i] + 1, "one of %u: %u pairs", rates[i], pairs);
+	}
+}
+END_TEST
+
+/* Both directions alike, whatever hook, interface or DSCP; and one connection of so many. */
+START_TEST(sampling_of_flows)
+{
+	enum { CONNECTIONS = 100000, RATE = 10 };
+	u32 taken = 0, sets[8] = {0};
+
+	start(1, 64, 2, ~0U, 0);
+	for (u32 i = 0; i < CONNECTIONS; i++) {
+		struct weir_key key = t.keys[pick(FLOWS)], back = key;
+		const bool is_icmp = !pick(4);
+
+		for (int k = 0; k < 4; k++)
+			key.src_addr[12 + k] = (u8)pick(256);
+		key.protocol = is_icmp ? 1 : 6;
+		memcpy(back.src_addr, key.dst_addr, 16);
+		memcpy(back.dst_addr, key.src_addr, 16);
+		back.src_port = is_icmp ? 0 : key.dst_port;
+		back.dst_port = is_icmp ? htons(8 << 8) : key.src_port;
+		back.protocol = key.protocol;
+		back.in_ifindex = pick(9);
+		back.tos = (u8)(pick(64) << 2);
+		back.where = (u16)(pick(8) << 4);
+		ck_assert_int_eq(takes(RATE, WEIR_SAMPLING_FLOWS, &key),
+				 takes(RATE, WEIR_SAMPLING_FLOWS, &back));
+		if (!takes(RATE, WEIR_SAMPLING_FLOWS, &key))
+			continue;
+		taken++;
+		sets[hsiphash(&key, sizeof(key), &t.meter.hash_key) % 8]++;
+	}
+	ck_assert_uint_gt(taken, CONNECTIONS / RATE * 95 / 100);
+	ck_assert_uint_lt(taken, CONNECTIONS / RATE * 105 / 100);
+	for (int i = 0; i < 8; i++)	/* those chosen still spread over the whole table */
+		ck_assert_uint_gt(sets[i], taken / 8 * 8 / 10);
+	weir_cache_destroy(&t.cpu.table);
+	weir_log_destroy(&t.cpu.log);
 }
 END_TEST
 
@@ -989,6 +1242,8 @@ int main(void)
 	tcase_add_loop_test(tcase, model, 0, sizeof(shapes) / sizeof(*shapes));
 	tcase_add_test(tcase, sequence_numbers);
 	tcase_add_test(tcase, sequence_numbers_across_records);
+	tcase_add_test(tcase, sampling_of_packets);
+	tcase_add_test(tcase, sampling_of_flows);
 	tcase_add_test(tcase, sum_of_ledgers);
 	tcase_add_test(tcase, reserve_of_a_large_log);
 	tcase_add_test(tcase, memory_is_what_is_said);
