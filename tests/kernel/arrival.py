@@ -66,8 +66,8 @@ def checksum(data):
     return total ^ 0xffff
 
 
-def untag(frame, devices):
-    """(VLAN ids, ethertype, packet): as it arrives where there is a device for each tag."""
+def untag(frame):
+    """(VLAN tags, ethertype, packet): as it arrives where there is a device for each tag."""
     at, ids = 12, []
     while len(frame) >= at + 6:
         kind, tag = struct.unpack_from(">HH", frame, at)
@@ -78,7 +78,7 @@ def untag(frame, devices):
         elif ids:
             return tuple(ids), 0, b""   # a priority tag below a VLAN
         at += 4
-    if ids and not devices or len(frame) < at + 2:
+    if len(frame) < at + 2:
         return tuple(ids), 0, b""
     return tuple(ids), struct.unpack_from(">H", frame, at)[0], frame[at + 2:]
 
@@ -194,11 +194,10 @@ def upper(proto, l4, offset, version):
     return struct.unpack_from(">HH", l4), flags
 
 
-def arrive(frame, check=True, devices=True):
-    """(VLAN ids, Packet or None). @check: IPv4 checksums are looked at."""
-    ids, kind, data = untag(frame, devices)
+def arrive(frame):
+    ids, kind, data = untag(frame)
     if kind == TYPE_IPV4:
-        return ids, parse_ipv4(data, check)
+        return ids, parse_ipv4(data, check=True)
     if kind == TYPE_IPV6:
         return ids, parse_ipv6(data)
     return ids, None

@@ -91,21 +91,29 @@ class Sender:
 
 
 class Vlans:
-    """A device for each stack of tags, made when a capture has the first frame with it."""
+    """A device for each stack of tags, made when a capture comes that has it."""
 
     def __init__(self, into):
         self.devices = {(): into}
+        self.commands = []
 
-    def need(self, ids):
+    def _need(self, ids):
         if ids in self.devices:
             return
-        self.need(ids[:-1])
+        self._need(ids[:-1])
         name = self.devices[ids] = f"v{len(self.devices)}"
         kind = {arrival.TYPE_8021Q: "802.1Q", arrival.TYPE_8021AD: "802.1ad"}[ids[-1][0]]
-        for command in (f"link add link {self.devices[ids[:-1]]} name {name} "
-                        f"type vlan proto {kind} id {ids[-1][1]}",
-                        f"link set {name} addrgenmode none", f"link set {name} up"):
-            subprocess.run(["ip", *command.split()], check=True)
+        self.commands += [f"link add link {self.devices[ids[:-1]]} name {name} type vlan proto {kind} "
+                          f"id {ids[-1][1]}",
+                          f"link set {name} addrgenmode none", f"link set {name} up"]
+
+    def make(self, stacks):
+        for ids in sorted(stacks):
+            self._need(ids)
+        if self.commands:
+            subprocess.run(["ip", "-batch", "-"], input="\n".join(self.commands), text=True,
+                           check=True)
+            self.commands.clear()
 
 
 class Sums(collections.defaultdict):
@@ -140,12 +148,9 @@ class Expected:
         self.sums = Sums()
         self.moves = collections.defaultdict(Sums)
 
-    def arrive(self, frame):
-        if self.options.mode == "netdev":
-            return arrival.arrive_frame(frame)
-        return arrival.arrive(frame, devices=self.options.vlans)
-
     def add(self, ids, packet):
+        if ids and self.options.mode == "ingress" and not self.options.vlans:
+            return      # no device takes it
         if self.whole:
             packet = self.whole.put(ids, packet)
             if packet in (reassembly.KEPT, reassembly.DROPPED):
@@ -237,13 +242,11 @@ def is_reference(options, flow, have):
     return have == [flow.nf_packets, flow.nf_bytes, flow.nfv_packets, flow.nfv_bytes]
 
 
-def check_model(options, name):
+def check_model(options, name, arrivals):
     """arrival.py is what the reference says."""
     flows = capture.corrected(f"{options.folder}/flows/{name}.csv", CORRECTIONS)
     sums = collections.defaultdict(lambda: [0, 0, 0, 0])
-    for frame in read(options, name):
-        arrive = arrival.arrive_frame if options.mode == "netdev" else arrival.arrive
-        ids, packet = arrive(frame)
+    for ids, packet in arrivals:
         if packet:
             total = sums[arrival.key_of(packet)]
             total[2 * bool(ids)] += 1
@@ -256,19 +259,21 @@ def check_model(options, name):
 
 
 def replay(options, sender, client, reader, expected, vlans, name):
-    """The capture's differences, and how many five-tuples and packets were compared."""
+    """The capture's differences, and how many flows and packets were compared."""
+    arrive = arrival.arrive_frame if options.mode == "netdev" else arrival.arrive
+    frames = list(read(options, name))
+    arrivals = [arrive(frame) for frame in frames]
+    if vlans:
+        vlans.make({tuple(ids) for ids, _ in arrivals})
     expected.start()
-    for frame in read(options, name):
-        ids, packet = expected.arrive(frame)
-        if vlans and options.mode == "ingress":
-            vlans.need(ids)
+    for frame, (ids, packet) in zip(frames, arrivals):
         sender.send(frame)
         if packet:
             expected.add(ids, packet)
     sender.mark()
     got = metered(collect(client, reader), OBSERVED[options.mode])
     expected.settle(got)
-    differences = [*compare(expected.sums, got), *check_model(options, name)]
+    differences = [*compare(expected.sums, got), *check_model(options, name, arrivals)]
     return differences, len(got), sum(total[0] for total in got.values())
 
 
@@ -278,7 +283,7 @@ def main():
     sender = Sender(options.out)
     enter(os.environ["WEIR_METER_NS"])
     sender.mac = mac_of(options.into)
-    vlans = Vlans(options.into) if options.vlans else None
+    vlans = Vlans(options.into) if options.vlans and options.mode == "ingress" else None
     expected = Expected(options)
     client = w.Client()
     reader = w.Reader(client)
