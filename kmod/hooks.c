@@ -141,6 +141,7 @@ struct weir_watch *weir_hooks_start(struct net *net, struct weir_meter *m, u32 n
 		NL_SET_ERR_MSG_MOD(extack, "netfilter did not take the hooks");
 		goto stop_watch;
 	}
+	weir_nat_follow(w);
 	return w;
 
 stop_watch:
@@ -179,6 +180,7 @@ int weir_hooks_change(struct weir_watch *w, const struct weir_config *config,
 
 void weir_hooks_stop(struct weir_watch *w)
 {
+	weir_nat_stop(w);
 	unregister_but(w, 0);
 }
 

@@ -13,6 +13,7 @@
 #include <linux/percpu.h>
 
 #include <uapi/weir.h>
+#include "nat.h"
 
 struct net;
 struct netlink_ext_ack;
@@ -47,6 +48,7 @@ struct weir_watch {
 	struct weir_plan *plan;		/* the newest; the caller's lock */
 	u32 registered;			/* bits of ops[]; the caller's lock */
 	struct nf_hook_ops ops[WEIR_HOOKS_MAX];
+	struct weir_nat nat;
 };
 
 /* Hooks of one family: which of the modes want each of them. */

@@ -261,6 +261,19 @@ int weir_net_apply_modes(struct weir_net *wn, struct netlink_ext_ack *extack)
 	return m ? weir_hooks_change(m->watch, &wn->config, extack) : 0;
 }
 
+void weir_net_follow(struct weir_net *wn)
+{
+	struct weir_meter *m;
+
+	/* who holds it may be waiting for the tick to end */
+	if (!mutex_trylock(&wn->lock))
+		return;
+	m = rcu_dereference_protected(wn->meter, lockdep_is_held(&wn->lock));
+	if (m)
+		weir_nat_follow(m->watch);
+	mutex_unlock(&wn->lock);
+}
+
 int weir_net_start(struct weir_net *wn, struct netlink_ext_ack *extack)
 {
 	struct weir_meter *m;

@@ -92,6 +92,9 @@ void weir_net_apply_tables(struct weir_net *wn, struct weir_table *tables, bool 
 /* The same for what is metered where. Return: 0, or an error and all is as before. */
 int weir_net_apply_modes(struct weir_net *wn, struct netlink_ext_ack *extack);
 
+/* Every tick, unless somebody changes @wn: adapt to what others changed in the namespace. */
+void weir_net_follow(struct weir_net *wn);
+
 /* The running instance, NULL when off; to be put back. */
 struct weir_meter *weir_meter_get(struct weir_net *wn);
 void weir_meter_put(struct weir_meter *m);
