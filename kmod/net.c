@@ -25,6 +25,7 @@
 #include <net/net_namespace.h>
 #include <net/netns/generic.h>
 
+#include "cover.h"
 #include "expire.h"
 #include "export.h"
 #include "fragments.h"
@@ -32,6 +33,7 @@
 #include "meter.h"
 #include "net.h"
 #include "netlink.h"
+#include "ports.h"
 #include "resize.h"
 
 enum {
@@ -222,6 +224,47 @@ void weir_net_apply_timeouts(struct weir_net *wn)
 	WRITE_ONCE(m->fin_ns, (u64)wn->config.fin_timeout_ms * NSEC_PER_MSEC);
 }
 
+int weir_net_apply_modes(struct weir_net *wn, const struct weir_config *before,
+			 struct netlink_ext_ack *extack)
+{
+	struct weir_meter *m = rcu_dereference_protected(wn->meter, lockdep_is_held(&wn->lock));
+	int err;
+
+	if (!m)
+		return 0;
+	err = weir_hooks_change(m->watch, &wn->config, extack);
+	if (err || !net_eq(wn->net, &init_net))
+		return err;
+	err = weir_cover_apply(m, &wn->config, extack);
+	if (err)
+		weir_hooks_change(m->watch, before, NULL);
+	return err;
+}
+
+/* Hooks in the namespace, and in those it covers. */
+static int watch(struct weir_net *wn, struct weir_meter *m, struct netlink_ext_ack *extack)
+{
+	int err;
+
+	weir_cover_leave(&wn->cover);
+	m->watch = weir_hooks_start(wn->net, m, 0, &wn->config, extack);
+	if (IS_ERR(m->watch)) {
+		err = PTR_ERR(m->watch);
+		goto uncovered;
+	}
+	if (!net_eq(wn->net, &init_net))
+		return 0;
+	err = weir_cover_apply(m, &wn->config, extack);
+	if (!err)
+		return 0;
+	weir_hooks_stop(m->watch);
+	synchronize_rcu();	/* packets inside the hooks */
+	weir_hooks_free(m->watch);
+uncovered:
+	weir_cover_return(&wn->cover);
+	return err;
+}
+
 void weir_net_apply_sampling(struct weir_net *wn)
 {
 	struct weir_meter *m = rcu_dereference_protected(wn->meter, lockdep_is_held(&wn->lock));
@@ -254,13 +297,6 @@ void weir_net_apply_tables(struct weir_net *wn, struct weir_table *tables, bool 
 		weir_resize_abort(m, tables);
 }
 
-int weir_net_apply_modes(struct weir_net *wn, struct netlink_ext_ack *extack)
-{
-	struct weir_meter *m = rcu_dereference_protected(wn->meter, lockdep_is_held(&wn->lock));
-
-	return m ? weir_hooks_change(m->watch, &wn->config, extack) : 0;
-}
-
 void weir_net_follow(struct weir_net *wn)
 {
 	struct weir_meter *m;
@@ -269,8 +305,11 @@ void weir_net_follow(struct weir_net *wn)
 	if (!mutex_trylock(&wn->lock))
 		return;
 	m = rcu_dereference_protected(wn->meter, lockdep_is_held(&wn->lock));
-	if (m)
+	if (m) {
 		weir_nat_follow(m->watch);
+		if (net_eq(wn->net, &init_net))
+			weir_cover_follow_nat();
+	}
 	mutex_unlock(&wn->lock);
 }
 
@@ -305,11 +344,9 @@ int weir_net_start(struct weir_net *wn, struct netlink_ext_ack *extack)
 	rcu_assign_pointer(wn->meter, m);
 	weir_net_apply_timeouts(wn);
 	weir_net_apply_sampling(wn);
-	m->watch = weir_hooks_start(wn->net, m, 0, &wn->config, extack);
-	if (IS_ERR(m->watch)) {
-		err = PTR_ERR(m->watch);
+	err = watch(wn, m, extack);
+	if (err)
 		goto unpublish;
-	}
 	weir_expire_start(m);
 	weir_net_notice(wn, WEIR_NOTICE_STARTED, m->instance);
 	return 0;
@@ -361,8 +398,11 @@ void weir_net_stop(struct weir_net *wn)
 
 	if (!m)
 		return;
+	if (net_eq(wn->net, &init_net))
+		weir_cover_end();
 	weir_hooks_stop(m->watch);
 	synchronize_rcu();	/* packets inside the hooks */
+	weir_cover_return(&wn->cover);
 	meter_finish(wn, m);
 }
 
@@ -405,6 +445,7 @@ static int __net_init net_init(struct net *net)
 	mutex_lock(&nets_lock);
 	list_add_tail(&wn->list, &nets);
 	mutex_unlock(&nets_lock);
+	weir_cover_init(&wn->cover, net);
 	return 0;
 }
 
@@ -418,6 +459,7 @@ static void __net_exit net_pre_exit(struct net *net)
 	list_del(&wn->list);
 	mutex_unlock(&nets_lock);
 
+	weir_cover_exit(&wn->cover);
 	mutex_lock(&wn->lock);
 	m = rcu_dereference_protected(wn->meter, lockdep_is_held(&wn->lock));
 	if (m)
@@ -431,6 +473,7 @@ static void __net_exit net_exit(struct net *net)
 	struct weir_net *wn = weir_net_get(net);
 	struct weir_meter *m;
 
+	weir_cover_free(&wn->cover);
 	mutex_lock(&wn->lock);
 	m = rcu_dereference_protected(wn->meter, lockdep_is_held(&wn->lock));
 	if (m)
@@ -521,8 +564,13 @@ int weir_net_register(const struct weir_defaults *defaults)
 	err = register_pernet_subsys(&net_ops);
 	if (err)
 		goto unregister_export;
+	err = weir_ports_register();
+	if (err)
+		goto unregister_pernet;
 	return 0;
 
+unregister_pernet:
+	unregister_pernet_subsys(&net_ops);
 unregister_export:
 	weir_export_unregister();
 destroy_percpu_wq:
@@ -534,6 +582,7 @@ destroy_wq:
 
 void weir_net_unregister(void)
 {
+	weir_ports_unregister();
 	unregister_pernet_subsys(&net_ops);
 	weir_export_unregister();
 	destroy_workqueue(weir_percpu_wq);

@@ -184,13 +184,15 @@ static int get_config(struct sk_buff *request, struct genl_info *info)
 	if (nla_put_u8(skb, WEIR_A_ENABLED, enabled) ||
 	    nla_put_u32(skb, WEIR_A_MODES, config.modes) ||
 	    nla_put_u32(skb, WEIR_A_LOOK_INSIDE, config.look_inside) ||
+	    nla_put_string(skb, WEIR_A_INTERFACES, config.interfaces) ||
 	    nla_put_u32(skb, WEIR_A_ACTIVE_TIMEOUT_MS, config.active_timeout_ms) ||
 	    nla_put_u32(skb, WEIR_A_IDLE_TIMEOUT_MS, config.idle_timeout_ms) ||
 	    nla_put_u32(skb, WEIR_A_FIN_TIMEOUT_MS, config.fin_timeout_ms) ||
 	    nla_put_u32(skb, WEIR_A_TABLE_FLOWS, config.table_flows) ||
 	    nla_put_u32(skb, WEIR_A_LOG_BATCHES, config.log_batches) ||
 	    nla_put_u32(skb, WEIR_A_SAMPLING, config.sampling) ||
-	    nla_put_u32(skb, WEIR_A_SAMPLING_METHOD, config.sampling_method)) {
+	    nla_put_u32(skb, WEIR_A_SAMPLING_METHOD, config.sampling_method) ||
+	    nla_put_u8(skb, WEIR_A_COVER, config.cover)) {
 		nlmsg_free(skb);
 		return -EMSGSIZE;
 	}
@@ -258,10 +260,46 @@ static int refuse(struct genl_info *info, u32 attr, const char *sentence, int er
 	return err;
 }
 
+static int read_modes(struct genl_info *info, struct weir_config *config)
+{
+	struct nlattr *modes = info->attrs[WEIR_A_MODES];
+	struct nlattr *interfaces = info->attrs[WEIR_A_INTERFACES];
+	int err;
+
+	if (modes)
+		config->modes = nla_get_u32(modes);
+	if (interfaces && nla_len(interfaces) > sizeof(config->interfaces))
+		return refuse(info, WEIR_A_INTERFACES, "INTERFACES is up to 255 bytes", -ERANGE);
+	if (interfaces)
+		nla_strscpy(config->interfaces, interfaces, sizeof(config->interfaces));
+	if (!modes && !interfaces)
+		return 0;
+	err = weir_hooks_check(config, info->extack);
+	if (err)
+		NL_SET_BAD_ATTR(info->extack, modes ? modes : interfaces);
+	return err;
+}
+
+static int read_cover(struct genl_info *info, struct weir_config *config)
+{
+	const struct nlattr *attr = info->attrs[WEIR_A_COVER];
+
+	if (!attr)
+		return 0;
+	if (nla_get_u8(attr) > 1)
+		return refuse(info, WEIR_A_COVER, "COVER is 0 or 1", -EINVAL);
+	config->cover = nla_get_u8(attr);
+	if (config->cover && !net_eq(genl_info_net(info), &init_net))
+		return refuse(info, WEIR_A_COVER,
+			      "only the initial network namespace covers others", -EINVAL);
+	return 0;
+}
+
 /* Put what the request says into @config. @on: metering will be, or stay, on. */
 static int read_config(struct genl_info *info, struct weir_config *config, bool on)
 {
 	unsigned int i;
+	int err;
 
 	for (i = 0; i < ARRAY_SIZE(settings); i++) {
 		const struct setting *s = &settings[i];
@@ -281,16 +319,6 @@ static int read_config(struct genl_info *info, struct weir_config *config, bool 
 				      -EBUSY);
 		*at = value;
 	}
-	if (info->attrs[WEIR_A_MODES]) {
-		int err;
-
-		config->modes = nla_get_u32(info->attrs[WEIR_A_MODES]);
-		err = weir_hooks_check(config, info->extack);
-		if (err) {
-			NL_SET_BAD_ATTR(info->extack, info->attrs[WEIR_A_MODES]);
-			return err;
-		}
-	}
 	if (info->attrs[WEIR_A_LOOK_INSIDE]) {
 		config->look_inside = nla_get_u32(info->attrs[WEIR_A_LOOK_INSIDE]);
 		if (config->look_inside & ~WEIR_LOOK_INSIDE_ALL)
@@ -298,7 +326,8 @@ static int read_config(struct genl_info *info, struct weir_config *config, bool 
 				      "LOOK_INSIDE has a bit that this version does not know",
 				      -EINVAL);
 	}
-	return 0;
+	err = read_modes(info, config);
+	return err ? err : read_cover(info, config);
 }
 
 static int set_config(struct sk_buff *request, struct genl_info *info)
@@ -334,7 +363,7 @@ static int set_config(struct sk_buff *request, struct genl_info *info)
 	else if (enabled && !on)
 		err = weir_net_start(wn, info->extack);
 	else
-		err = weir_net_apply_modes(wn, info->extack);
+		err = weir_net_apply_modes(wn, &before, info->extack);
 	if (err) {
 		if (info->extack)
 			NL_SET_BAD_ATTR(info->extack, on ? info->attrs[WEIR_A_MODES] : enabled);
@@ -540,8 +569,10 @@ static const struct nla_policy none[WEIR_A_MAX + 1] = { };
 
 static const struct nla_policy config_policy[WEIR_A_MAX + 1] = {
 	[WEIR_A_ENABLED] = { .type = NLA_U8 },
+	[WEIR_A_COVER] = { .type = NLA_U8 },
 	[WEIR_A_MODES] = { .type = NLA_U32 },
 	[WEIR_A_LOOK_INSIDE] = { .type = NLA_U32 },
+	[WEIR_A_INTERFACES] = { .type = NLA_NUL_STRING },
 	[WEIR_A_ACTIVE_TIMEOUT_MS] = { .type = NLA_U32 },
 	[WEIR_A_IDLE_TIMEOUT_MS] = { .type = NLA_U32 },
 	[WEIR_A_FIN_TIMEOUT_MS] = { .type = NLA_U32 },
@@ -577,6 +608,7 @@ static const struct genl_ops ops[] = {
 	OP(WEIR_CMD_FLUSH, none, .doit = flush),
 	OP(WEIR_CMD_SUBSCRIBE, stream_policy, .doit = subscribe),
 	OP(WEIR_CMD_ACK, stream_policy, .doit = ack),
+	OP(WEIR_CMD_GET_INTERFACES, none, .dumpit = weir_interfaces_dump),
 };
 
 static struct genl_family family __ro_after_init = {
