@@ -79,6 +79,8 @@ int weir_cache_init(struct weir_table *t, u32 flows, int node)
 	BUILD_BUG_ON(sizeof(struct weir_flow) != 192);
 	BUILD_BUG_ON(offsetof(struct weir_flow, packets) != 64);
 	BUILD_BUG_ON(offsetof(struct weir_flow, mac) != 128);
+	/* the bits of the hash that are not in a tag name the set */
+	BUILD_BUG_ON(WEIR_TABLE_FLOWS_MIN / WEIR_WAYS <= WEIR_TAG_BITS);
 
 	t->nsets = flows / WEIR_WAYS;
 	t->sets = vzalloc_node(array_size(t->nsets, sizeof(*t->sets)), node);
@@ -96,6 +98,37 @@ void weir_cache_destroy(struct weir_table *t)
 	vfree(t->sets);
 	t->flows = NULL;
 	t->sets = NULL;
+	t->nsets = 0;
+}
+
+u32 weir_cache_sets(const struct weir_cpu *c)
+{
+	return c->old.nsets + c->table.nsets;
+}
+
+struct weir_set *weir_cache_at(struct weir_cpu *c, u32 index, struct weir_flow **flows)
+{
+	const struct weir_table *t = &c->table;
+
+	if (unlikely(index < c->old.nsets))
+		t = &c->old;
+	else
+		index -= c->old.nsets;
+	*flows = &t->flows[(size_t)index * WEIR_WAYS];
+	return &t->sets[index];
+}
+
+/* Where a flow of that hash is, if it is anywhere: in the old table until its set was moved. */
+static struct weir_set *locate(struct weir_cpu *c, u32 hash, struct weir_flow **flows)
+{
+	const struct weir_table *t = &c->table;
+	u32 index;
+
+	if (unlikely(c->old.nsets) && (hash & (c->old.nsets - 1)) >= c->moved)
+		t = &c->old;
+	index = hash & (t->nsets - 1);
+	*flows = &t->flows[(size_t)index * WEIR_WAYS];
+	return &t->sets[index];
 }
 
 /* Find the way of @key in @set, -1 if it is not there. */
@@ -111,6 +144,16 @@ static int find(const struct weir_set *set, const struct weir_flow *flows,
 	return -1;
 }
 
+/* The more, the sooner the flow in @way is given up. */
+static u64 dispensable(const struct weir_set *set, int way, u32 tick)
+{
+	const u64 idle = tick - set->seen[way];
+
+	if (set->tag[way] & WEIR_TAG_FINISHED)
+		return idle | 2ULL << 32;
+	return set->tag[way] & WEIR_TAG_MANY ? idle : idle | 1ULL << 32;
+}
+
 /* A free way, or the one to give up. */
 static int choose(const struct weir_set *set, u32 tick)
 {
@@ -119,17 +162,13 @@ static int choose(const struct weir_set *set, u32 tick)
 	int way;
 
 	for (way = 0; way < WEIR_WAYS; way++) {
-		u32 tag = set->tag[way];
-		u64 worth = tick - set->seen[way];
+		u64 value;
 
-		if (!tag)
+		if (!set->tag[way])
 			return way;
-		if (tag & WEIR_TAG_FINISHED)
-			worth |= 2ULL << 32;
-		else if (!(tag & WEIR_TAG_MANY))
-			worth |= 1ULL << 32;
-		if (worth >= best) {
-			best = worth;
+		value = dispensable(set, way, tick);
+		if (value >= best) {
+			best = value;
 			victim = way;
 		}
 	}
@@ -277,11 +316,10 @@ void weir_cache_meter(struct weir_cpu *c, const struct weir_packet *p,
 		      const struct weir_sight *s, u64 now)
 {
 	const u32 hash = hsiphash(&p->key, sizeof(p->key), &c->meter->hash_key);
-	const u32 index = hash & (c->table.nsets - 1);
 	const u32 tag = (hash & ~WEIR_TAG_BITS) | WEIR_TAG_USED;
-	struct weir_set *set = &c->table.sets[index];
-	struct weir_flow *flows = &c->table.flows[index * WEIR_WAYS];
 	struct weir_ledger *ledger = &c->ledger;
+	struct weir_flow *flows;
+	struct weir_set *set = locate(c, hash, &flows);
 	int way;
 
 	if (unlikely(c->sampler.rate) &&
@@ -323,8 +361,8 @@ void weir_cache_meter(struct weir_cpu *c, const struct weir_packet *p,
 
 bool weir_cache_expire(struct weir_cpu *c, u32 index, u64 now, unsigned int *moved)
 {
-	struct weir_set *set = &c->table.sets[index];
-	struct weir_flow *flows = &c->table.flows[index * WEIR_WAYS];
+	struct weir_flow *flows;
+	struct weir_set *set = weir_cache_at(c, index, &flows);
 	enum weir_end_reason reason;
 	int way;
 
@@ -346,8 +384,8 @@ bool weir_cache_expire(struct weir_cpu *c, u32 index, u64 now, unsigned int *mov
 unsigned int weir_cache_flush(struct weir_cpu *c, u32 index, u64 now, bool last_resort,
 			      unsigned int *moved)
 {
-	struct weir_set *set = &c->table.sets[index];
-	struct weir_flow *flows = &c->table.flows[index * WEIR_WAYS];
+	struct weir_flow *flows;
+	struct weir_set *set = weir_cache_at(c, index, &flows);
 	unsigned int left = 0;
 	int way;
 
@@ -362,6 +400,85 @@ unsigned int weir_cache_flush(struct weir_cpu *c, u32 index, u64 now, bool last_
 		(*moved)++;
 	}
 	return left;
+}
+
+static unsigned int used_ways(const struct weir_set *set)
+{
+	unsigned int n = 0;
+	int way;
+
+	for (way = 0; way < WEIR_WAYS; way++)
+		n += !!set->tag[way];
+	return n;
+}
+
+/* Two sets that are to be one: evict until all fit. Return: false without room in the log. */
+static bool make_room(struct weir_cpu *c, struct weir_set *set, struct weir_flow *flows,
+		      struct weir_set *to, struct weir_flow *to_flows, u64 now)
+{
+	const u32 tick = weir_ticks(now);
+	unsigned int n = used_ways(set) + used_ways(to);
+
+	for (; n > WEIR_WAYS; n--) {
+		u64 best = 0;
+		int victim = 0;
+		int way;
+
+		for (way = 0; way < 2 * WEIR_WAYS; way++) {
+			const struct weir_set *s = way < WEIR_WAYS ? set : to;
+			u64 value;
+
+			if (!s->tag[way % WEIR_WAYS])
+				continue;
+			value = dispensable(s, way % WEIR_WAYS, tick);
+			if (value >= best) {
+				best = value;
+				victim = way;
+			}
+		}
+		if (!weir_log_put(c, victim < WEIR_WAYS ? &flows[victim]
+							: &to_flows[victim - WEIR_WAYS],
+				  WEIR_END_NO_RESOURCES, true, now))
+			return false;
+		if (victim < WEIR_WAYS)
+			set->tag[victim] = 0;
+		else
+			to->tag[victim - WEIR_WAYS] = 0;
+	}
+	return true;
+}
+
+bool weir_cache_move(struct weir_cpu *c, u64 now)
+{
+	const u32 index = c->moved;
+	struct weir_set *set = &c->old.sets[index];
+	struct weir_flow *flows = &c->old.flows[(size_t)index * WEIR_WAYS];
+	int way;
+
+	if (c->table.nsets < c->old.nsets) {
+		const u32 joined = index & (c->table.nsets - 1);
+
+		if (!make_room(c, set, flows, &c->table.sets[joined],
+			       &c->table.flows[(size_t)joined * WEIR_WAYS], now))
+			return false;
+	}
+	c->moved++;	/* now locate() finds the new place */
+	for (way = 0; way < WEIR_WAYS; way++) {
+		const u32 hash = (set->tag[way] & ~WEIR_TAG_BITS) | (index & WEIR_TAG_BITS);
+		struct weir_flow *to_flows;
+		struct weir_set *to;
+		int free;
+
+		if (!set->tag[way])
+			continue;
+		to = locate(c, hash, &to_flows);
+		free = choose(to, 0);	/* there is one */
+		to_flows[free] = flows[way];
+		to->seen[free] = set->seen[way];
+		to->tag[free] = set->tag[way];
+		set->tag[way] = 0;
+	}
+	return true;
 }
 
 bool weir_flow_is_long(const struct weir_flow *flow)

@@ -30,6 +30,7 @@ struct weir_set {
 #define WEIR_TAG_FINISHED	2U	/* FIN or RST */
 #define WEIR_TAG_MANY		4U	/* more than one packet */
 #define WEIR_TAG_STATE		(WEIR_TAG_FINISHED | WEIR_TAG_MANY)
+/* What these take from the hash is in the number of the set. */
 #define WEIR_TAG_BITS		(WEIR_TAG_STATE | WEIR_TAG_USED)
 
 /* Private bits of struct weir_flow, flags: above those of the record. */
@@ -130,6 +131,24 @@ bool weir_cache_expire(struct weir_cpu *c, u32 index, u64 now, unsigned int *mov
  */
 unsigned int weir_cache_flush(struct weir_cpu *c, u32 index, u64 now, bool last_resort,
 			      unsigned int *moved);
+
+/*
+ * Sets in which a flow of @c can be: those of a table that is being emptied come first, so
+ * that who goes through them in order meets a flow that moves on the way at least once.
+ */
+u32 weir_cache_sets(const struct weir_cpu *c);
+
+/* The set at @index of those, its WEIR_WAYS flows in *flows. @c is locked. */
+struct weir_set *weir_cache_at(struct weir_cpu *c, u32 index, struct weir_flow **flows);
+
+/**
+ * weir_cache_move - move the flows of the next set of the old table to the other one
+ * @c: the CPU, locked; the old table has sets that were not moved
+ * @now: monotonic ns
+ *
+ * Return: false when some must be evicted and the log has no room for them.
+ */
+bool weir_cache_move(struct weir_cpu *c, u64 now);
 
 /* Is there anything to say of @flow that a core record has no place for? */
 bool weir_flow_is_long(const struct weir_flow *flow);
