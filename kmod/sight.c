@@ -143,6 +143,7 @@ void weir_sight_count(struct weir_watch *w, const struct sk_buff *skb, struct we
 		      const struct weir_seen *seen)
 {
 	struct weir_sight sight;
+	struct weir_flow *flow;
 	struct weir_cpu *c;
 	bool sealed;
 	u32 hash;
@@ -164,7 +165,9 @@ void weir_sight_count(struct weir_watch *w, const struct sk_buff *skb, struct we
 	sight.out_ifindex = seen->out_ifindex;
 	sight.mark = skb->mark;
 	sight.mac = seen->mac;
-	weir_cache_count(c, p, &sight, hash, now);
+	flow = weir_cache_count(c, p, &sight, hash, now);
+	if (unlikely(flow))
+		weir_nat_look(c, flow, skb);
 	sealed = c->sealed;
 	c->sealed = false;
 	spin_unlock(&c->lock);
