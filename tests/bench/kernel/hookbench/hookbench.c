@@ -151,14 +151,18 @@ static int okfn(struct net *net, struct sock *sk, struct sk_buff *skb)
 	return 0;
 }
 
+static __always_inline bool at_hook(unsigned int hook, struct sk_buff *skb, struct net_device *in,
+				    struct net_device *out)
+{
+	return nf_hook(NFPROTO_IPV4, hook, &init_net, NULL, skb, in, out, okfn) == 1;
+}
+
 /* Return: whether all three let it pass; if not it is gone. */
 static bool forward(struct sk_buff *skb)
 {
-	struct net *net = &init_net;
-
-	return nf_hook(NFPROTO_IPV4, NF_INET_PRE_ROUTING, net, NULL, skb, in_dev, NULL, okfn) == 1 &&
-	       nf_hook(NFPROTO_IPV4, NF_INET_FORWARD, net, NULL, skb, in_dev, out_dev, okfn) == 1 &&
-	       nf_hook(NFPROTO_IPV4, NF_INET_POST_ROUTING, net, NULL, skb, NULL, out_dev, okfn) == 1;
+	return at_hook(NF_INET_PRE_ROUTING, skb, in_dev, NULL) &&
+	       at_hook(NF_INET_FORWARD, skb, in_dev, out_dev) &&
+	       at_hook(NF_INET_POST_ROUTING, skb, NULL, out_dev);
 }
 
 static u32 random_flow(struct lane *lane)
@@ -285,8 +289,9 @@ static int run(u32 flows, u64 packets, u32 cpus)
 			return error;
 	}
 	for (i = 0; i < cpus; i++) {
-		struct task_struct *task = kthread_create(lane_thread, &lanes[i], "hookbench/%u", i);
+		struct task_struct *task;
 
+		task = kthread_create(lane_thread, &lanes[i], "hookbench/%u", i);
 		if (IS_ERR(task)) {
 			lanes[i].error = PTR_ERR(task);
 			complete(&lanes[i].done);
