@@ -359,6 +359,17 @@ void weir_cache_meter(struct weir_cpu *c, const struct weir_packet *p,
 		set->tag[way] |= WEIR_TAG_FINISHED;
 }
 
+void weir_cache_mark(struct weir_cpu *c, const struct weir_key *key, u16 flags)
+{
+	const u32 hash = hsiphash(key, sizeof(*key), &c->meter->hash_key);
+	struct weir_flow *flows;
+	struct weir_set *set = locate(c, hash, &flows);
+	int way = find(set, flows, key, (hash & ~WEIR_TAG_BITS) | WEIR_TAG_USED);
+
+	if (way >= 0)
+		flows[way].flags |= flags;
+}
+
 bool weir_cache_expire(struct weir_cpu *c, u32 index, u64 now, unsigned int *moved)
 {
 	struct weir_flow *flows;

@@ -7,6 +7,7 @@
  *	hooks_bridge.c	bridge mode
  *	hooks_netdev.c	netdev mode: what a packet at an interface is
  *	ports.c		netdev mode: which interfaces
+ *	flowtable.c	what nftables flowtables forward
  *	sight.c		from a packet at a hook to the cache
  */
 #ifndef _WEIR_HOOKS_H
@@ -18,6 +19,7 @@
 #include <linux/xarray.h>
 
 #include <uapi/weir.h>
+#include "flowtable.h"
 
 struct net;
 struct netlink_ext_ack;
@@ -65,6 +67,7 @@ struct weir_watch {
 	struct weir_plan *plan;		/* the newest; the caller's lock */
 	u32 registered;			/* bits of ops[]; the caller's lock */
 	struct nf_hook_ops ops[WEIR_HOOKS_MAX];
+	struct weir_flowtable flowtable;
 };
 
 /* A hook, and which modes want it (bits 1 << enum weir_mode). */
@@ -80,6 +83,10 @@ enum {
 
 extern const struct weir_hook weir_hooks_ip[WEIR_HOOKS_IP];
 extern const struct weir_hook weir_hooks_bridge[WEIR_HOOKS_BRIDGE];
+
+/* The end of FORWARD: was the connection handed over to a flowtable? See flowtable.h */
+unsigned int weir_hooks_ip_handed_over(void *priv, struct sk_buff *skb,
+				       const struct nf_hook_state *state);
 
 /**
  * weir_hooks_start - begin metering
