@@ -224,38 +224,6 @@ void weir_net_apply_timeouts(struct weir_net *wn)
 	WRITE_ONCE(m->fin_ns, (u64)wn->config.fin_timeout_ms * NSEC_PER_MSEC);
 }
 
-void weir_net_apply_sampling(struct weir_net *wn)
-{
-	struct weir_meter *m = rcu_dereference_protected(wn->meter, lockdep_is_held(&wn->lock));
-	u32 i;
-
-	for (i = 0; m && i < m->ncpus; i++) {
-		struct weir_cpu *c = m->cpus[i];
-
-		spin_lock_bh(&c->lock);
-		weir_sampler_set(&c->sampler, wn->config.sampling, wn->config.sampling_method);
-		spin_unlock_bh(&c->lock);
-	}
-}
-
-struct weir_table *weir_net_prepare_tables(struct weir_net *wn, u32 flows,
-					   struct netlink_ext_ack *extack)
-{
-	struct weir_meter *m = rcu_dereference_protected(wn->meter, lockdep_is_held(&wn->lock));
-
-	return weir_resize_prepare(m, flows, extack);
-}
-
-void weir_net_apply_tables(struct weir_net *wn, struct weir_table *tables, bool use)
-{
-	struct weir_meter *m = rcu_dereference_protected(wn->meter, lockdep_is_held(&wn->lock));
-
-	if (use)
-		weir_resize_commit(m, tables, wn->config.table_flows);
-	else
-		weir_resize_abort(m, tables);
-}
-
 int weir_net_apply_modes(struct weir_net *wn, const struct weir_config *before,
 			 struct netlink_ext_ack *extack)
 {
@@ -295,6 +263,38 @@ static int watch(struct weir_net *wn, struct weir_meter *m, struct netlink_ext_a
 uncovered:
 	weir_cover_return(&wn->cover);
 	return err;
+}
+
+void weir_net_apply_sampling(struct weir_net *wn)
+{
+	struct weir_meter *m = rcu_dereference_protected(wn->meter, lockdep_is_held(&wn->lock));
+	u32 i;
+
+	for (i = 0; m && i < m->ncpus; i++) {
+		struct weir_cpu *c = m->cpus[i];
+
+		spin_lock_bh(&c->lock);
+		weir_sampler_set(&c->sampler, wn->config.sampling, wn->config.sampling_method);
+		spin_unlock_bh(&c->lock);
+	}
+}
+
+struct weir_table *weir_net_prepare_tables(struct weir_net *wn, u32 flows,
+					   struct netlink_ext_ack *extack)
+{
+	struct weir_meter *m = rcu_dereference_protected(wn->meter, lockdep_is_held(&wn->lock));
+
+	return weir_resize_prepare(m, flows, extack);
+}
+
+void weir_net_apply_tables(struct weir_net *wn, struct weir_table *tables, bool use)
+{
+	struct weir_meter *m = rcu_dereference_protected(wn->meter, lockdep_is_held(&wn->lock));
+
+	if (use)
+		weir_resize_commit(m, tables, wn->config.table_flows);
+	else
+		weir_resize_abort(m, tables);
 }
 
 int weir_net_start(struct weir_net *wn, struct netlink_ext_ack *extack)

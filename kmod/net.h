@@ -83,6 +83,13 @@ void weir_net_stop(struct weir_net *wn);
 /* Have the running instance follow @wn's timeouts. @wn is locked. */
 void weir_net_apply_timeouts(struct weir_net *wn);
 
+/*
+ * The same for what is metered where; @before is what it follows now. Return: 0, or
+ * an error with a sentence and all is as before.
+ */
+int weir_net_apply_modes(struct weir_net *wn, const struct weir_config *before,
+			 struct netlink_ext_ack *extack);
+
 /* The same for sampling: each CPU changes between two packets. */
 void weir_net_apply_sampling(struct weir_net *wn);
 
@@ -93,13 +100,6 @@ void weir_net_apply_sampling(struct weir_net *wn);
 struct weir_table *weir_net_prepare_tables(struct weir_net *wn, u32 flows,
 					   struct netlink_ext_ack *extack);
 void weir_net_apply_tables(struct weir_net *wn, struct weir_table *tables, bool use);
-
-/*
- * The same for what is metered where; @before is what it follows now. Return: 0, or
- * an error with a sentence and all is as before.
- */
-int weir_net_apply_modes(struct weir_net *wn, const struct weir_config *before,
-			 struct netlink_ext_ack *extack);
 
 /* The running instance, NULL when off; to be put back. */
 struct weir_meter *weir_meter_get(struct weir_net *wn);

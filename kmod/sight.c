@@ -38,13 +38,19 @@ static bool pull_sent(const void *ctx, u32 offset, void *to, u32 n)
 	return !skb_copy_bits(skb, ETH_HLEN + offset, to, n);
 }
 
-static u16 vlan_of(const struct sk_buff *skb, const struct net_device *dev)
+/* A packet is at the innermost device of a stack; the key has the two outermost tags. */
+static void vlans_of(const struct sk_buff *skb, const struct net_device *dev, struct weir_frame *f)
 {
-	if (dev && is_vlan_dev(dev))
-		return vlan_dev_vlan_id(dev);
-	if (skb_vlan_tag_present(skb))
-		return skb_vlan_tag_get_id(skb);
-	return 0;
+	f->vlan_id = 0;
+	f->inner_vlan_id = 0;
+#if IS_ENABLED(CONFIG_VLAN_8021Q)
+	for (; dev && is_vlan_dev(dev); dev = vlan_dev_priv(dev)->real_dev) {
+		f->inner_vlan_id = f->vlan_id;
+		f->vlan_id = vlan_dev_priv(dev)->vlan_id;
+	}
+#endif
+	if (!f->vlan_id && skb_vlan_tag_present(skb))
+		f->vlan_id = skb_vlan_tag_get_id(skb);
 }
 
 const u8 *weir_sight_mac(const struct sk_buff *skb)
@@ -83,8 +89,7 @@ static void describe(const struct sk_buff *skb, int base, const struct net_devic
 	f->linear_len = (int)skb_headlen(skb) > base ? skb_headlen(skb) - base : 0;
 	f->len = (int)skb->len > base ? skb->len - base : 0;
 	f->ctx = skb;
-	f->vlan_id = vlan_of(skb, dev);
-	f->inner_vlan_id = 0;
+	vlans_of(skb, dev, f);
 	f->gso_segs = 0;
 	f->gso_recount = false;
 	if (likely(!info->gso_size))

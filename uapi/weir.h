@@ -24,6 +24,18 @@
  *   is on. Flows seen there have that namespace's inode number in NETNS of their
  *   record, and interface numbers are those of that namespace.
  *
+ * Tunnels
+ *   A packet of a tunnel in LOOK_INSIDE is counted in the flow of what is inside: addresses, ports,
+ *   protocol, tos, TTL, TCP and fragments of a record are those of the inner packet, and tunnel
+ *   and tunnel_id are part of its key. bytes stay those of the outermost IP packet, so that
+ *   totals can be compared with an interface's. Up to two tunnels in each other are entered;
+ *   tunnel and tunnel_id are of the innermost that has an id (a GRE key, a VNI, a TEID),
+ *   or else of the innermost. VXLAN is UDP to port 4789 or 8472, GENEVE to 6081, GTP-U (T-PDU
+ *   only) to 2152. What is not a whole IP packet inside (ARP, control messages, another
+ *   protocol on that port, a cut packet) and fragments of the outer packet are counted
+ *   in the outer flow. So are super-packets (GRO, GSO) of several UDP datagrams: each
+ *   carries a packet of its own.
+ *
  * The stream
  *   A flow that ends (idle, active, end of TCP connection, evicted, flushed)
  *   becomes a record. Records of one CPU are collected in a batch; a batch that

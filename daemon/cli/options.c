@@ -40,6 +40,7 @@ static const struct row {
 	{'F', "output", required_argument, "FORMAT", "table, json, jsonl, csv, nfdump"},
 	{'X', "explain", no_argument, NULL, "say on stderr how the answer came about"},
 	{'v', "verbose", no_argument, NULL, "say more"},
+	{'i', "interfaces", no_argument, NULL, "which interfaces are seen, and which go past"},
 	{'d', "state", required_argument, "DIR", "the folder of a store"},
 	{'C', "config", required_argument, "FILE", "read this instead of /etc/weir/node.conf"},
 	{'L', "columns", no_argument, NULL, "show what each column takes"},
@@ -281,6 +282,7 @@ static int take_option(struct weir_cli_options *o, int letter, const char *value
 	o->explain |= letter == 'X';
 	o->exact |= letter == 'x';
 	o->verbose |= letter == 'v';
+	o->interfaces |= letter == 'i';
 	o->deep |= letter == 'D';
 	o->help |= letter == 'h';
 	return 0;

@@ -152,6 +152,20 @@ GET(ip_version)
 GET(end_reason)
 GET(observed)
 GET(flags)
+GET(sampling)
+GET(netns)
+GET(tunnel)
+GET(tunnel_id)
+GET(inner_vlan_id)
+GET(mpls_label)
+GET(pppoe_session)
+
+static bool get_nat(const struct weir_flow *flow, uint64_t *value)
+{
+	*value = flow->nat_src_high || flow->nat_src_low || flow->nat_dst_high ||
+		 flow->nat_dst_low;
+	return true;
+}
 
 #define BIT(id)	     WEIR_COLUMN_BIT(WEIR_COLUMN_##id)
 #define PLAIN(id)    WEIR_COLUMN_##id, BIT(id)
@@ -207,6 +221,20 @@ static const struct weir_quantity table[] = {
 	{"observed", "which hook saw the flow", WEIR_UNIT_NUMBER, false, false, PLAIN(OBSERVED),
 	 get_observed},
 	{"flow_flags", "WEIR_FLOW_*", WEIR_UNIT_NUMBER, false, false, PLAIN(FLAGS), get_flags},
+	{"sampling", "one packet of so many was counted", WEIR_UNIT_NUMBER, false, false,
+	 PLAIN(SAMPLING), get_sampling},
+	{"netns", "network namespace", WEIR_UNIT_NUMBER, false, false, PLAIN(NETNS), get_netns},
+	{"tunnel", "kind of tunnel", WEIR_UNIT_NUMBER, false, false, PLAIN(TUNNEL), get_tunnel},
+	{"tunnel_id", "the tunnel's key, VNI or TEID", WEIR_UNIT_NUMBER, false, false,
+	 PLAIN(TUNNEL_ID), get_tunnel_id},
+	{"inner_vlan", "the customer's VLAN", WEIR_UNIT_NUMBER, false, false,
+	 PLAIN(INNER_VLAN_ID), get_inner_vlan_id},
+	{"mpls", "MPLS label", WEIR_UNIT_NUMBER, false, false, PLAIN(MPLS_LABEL), get_mpls_label},
+	{"pppoe", "PPPoE session", WEIR_UNIT_NUMBER, false, false, PLAIN(PPPOE_SESSION),
+	 get_pppoe_session},
+	{"nat", "1: an address beyond NAT is known", WEIR_UNIT_NUMBER, false, false,
+	 COMPUTED(BIT(NAT_SRC_HIGH) | BIT(NAT_SRC_LOW) | BIT(NAT_DST_HIGH) | BIT(NAT_DST_LOW)),
+	 get_nat},
 };
 
 enum { ROWS = sizeof(table) / sizeof(table[0]) };

@@ -15,7 +15,7 @@
 
 enum {
 	COMBINATIONS_MAX = 16384,
-	SOURCES_MAX = 3, /* columns of a test that is asked by combination */
+	SOURCES_MAX = 4, /* columns of a test that is asked by combination */
 };
 
 static uint32_t words_of(const struct weir_columns *c)
@@ -385,6 +385,8 @@ static bool has_ends(const struct weir_step *step)
 	case WEIR_TEST_MAC:
 	case WEIR_TEST_PORT:
 	case WEIR_TEST_INTERFACE:
+	case WEIR_TEST_NAT_ADDRESS:
+	case WEIR_TEST_NAT_PORT:
 		return true;
 	default:
 		return false;
