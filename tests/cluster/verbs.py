@@ -54,7 +54,9 @@ SIDE = ["records", "packets", "bytes", "start", "end", "tcp_flags", "retransmitt
 COLUMNS = {
     ("flows",): "start,end,proto,src,sport,dst,dport,packets,bytes,tcp_flags,tos,in_if,out_if,vlan,"
                 "end_reason,observed,min_ttl,retransmitted,out_of_order,duration_ns,fragments,mark,"
-                "second,payload,src_mac,dst_mac,in_name,out_name",
+                "second,payload,src_mac,dst_mac,in_name,out_name,nat_src,nat_sport,nat_dst,"
+                "nat_dport,tunnel,tunnel_id,netns,inner_vlan,mpls,pppoe,sampling,sampling_method,"
+                "flow_flags",
     ("top",): "host,bytes,packets,flows,bytes_high,packets_high,flows_high",
     ("top", "--by", "src/24,dport", "--distinct", "dst,proto", "--max", "rtt", "--sum", "duration"):
         "src_24,dport,distinct_dst_proto,max_rtt_ns,duration_ns,"
