@@ -366,8 +366,11 @@ void weir_cache_mark(struct weir_cpu *c, const struct weir_key *key, u16 flags)
 	struct weir_set *set = locate(c, hash, &flows);
 	int way = find(set, flows, key, (hash & ~WEIR_TAG_BITS) | WEIR_TAG_USED);
 
-	if (way >= 0)
-		flows[way].flags |= flags;
+	if (way < 0)
+		return;
+	if (flags & ~flows[way].flags & WEIR_FLOW_PARTIAL)
+		c->ledger.counters[WEIR_COUNTER_PARTIAL]++;
+	flows[way].flags |= flags;
 }
 
 bool weir_cache_expire(struct weir_cpu *c, u32 index, u64 now, unsigned int *moved)

@@ -354,6 +354,7 @@ enum weir_counter {
 	WEIR_COUNTER_BATCHES,		/* batches sealed */
 	WEIR_COUNTER_LOG_FULL,		/* times expiry stopped because the log was full */
 	WEIR_COUNTER_SHORT_L4,		/* counted, with what there was of a cut transport header */
+	WEIR_COUNTER_PARTIAL,		/* flows that were handed over to a flowtable (WEIR_FLOW_PARTIAL) */
 
 	__WEIR_COUNTER_COUNT,
 };

@@ -306,6 +306,7 @@ def test_flowtable(m):
     # from the second packet on it is not seen; and until the module has found the flowtable, not marked
     wait(lambda: m.check("to the flowtable", "client", "10.2.0.2", 2, at=FORWARD)[0]["flags"]
          & w.WEIR_FLOW_PARTIAL)
+    assert m.client.stats()["COUNTERS"][w.WEIR_COUNTER_PARTIAL] >= 1
     flows = m.check("past it", "left", "10.5.0.1", at=LOCAL_IN)
     assert not any(f["flags"] & w.WEIR_FLOW_PARTIAL for f in flows)
     m.set("netdev", "c0 s0")
