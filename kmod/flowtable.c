@@ -70,7 +70,8 @@ static bool is_anywhere(struct net *net)
 
 static void look(struct work_struct *work)
 {
-	struct weir_flowtable *ft = container_of(to_delayed_work(work), struct weir_flowtable, look);
+	struct weir_flowtable *ft = container_of(to_delayed_work(work), struct weir_flowtable,
+						 look);
 	struct weir_watch *w = container_of(ft, struct weir_watch, flowtable);
 	const bool wanted = is_anywhere(w->net);
 

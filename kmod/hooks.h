@@ -27,7 +27,7 @@ struct weir_config;
 struct weir_meter;
 struct weir_watch;
 
-#define WEIR_MODES_IP	(1U << WEIR_MODE_ROUTED | 1U << WEIR_MODE_INGRESS)
+#define WEIR_MODES_IP	(BIT(WEIR_MODE_ROUTED) | BIT(WEIR_MODE_INGRESS))
 
 enum {
 	WEIR_HOOKS_MAX = 10,

@@ -43,10 +43,10 @@
 #include "ports.h"
 #include "sight.h"
 
-#define ROUTED	(1U << WEIR_MODE_ROUTED)
-#define INGRESS	(1U << WEIR_MODE_INGRESS)
-#define BRIDGE	(1U << WEIR_MODE_BRIDGE)
-#define NETDEV	(1U << WEIR_MODE_NETDEV)
+#define ROUTED	BIT(WEIR_MODE_ROUTED)
+#define INGRESS	BIT(WEIR_MODE_INGRESS)
+#define BRIDGE	BIT(WEIR_MODE_BRIDGE)
+#define NETDEV	BIT(WEIR_MODE_NETDEV)
 
 /* Was this pushed into FORWARD by a bridge? Routed in from one, it was not. */
 static bool is_bridged(const struct sk_buff *skb)
