@@ -106,7 +106,8 @@ def main():
         weirnl.Client().flush()
         pair = pair_of(path, target)
         print(f"{name}: netem {client_delay / MS:.0f} + {server_delay / MS:.0f} ms, ping "
-              f"{echo[0] / MS:.3f} to {echo[1] / MS:.3f} ms, weir {pair['rtt_ns'] / MS:.3f} ms")
+              f"{echo[0] / MS:.3f} to {echo[1] / MS:.3f} ms, weir {(pair['rtt_ns'] or 0) / MS:.3f} ms; "
+              f"records {pair['forward']['records']} + {pair['reverse']['records']}")
         good &= echo[0] >= client_delay + server_delay
         good &= check("server's round trip", server_delay, pair["server_rtt_ns"],
                       ends["connect_ns"] - client_delay)
