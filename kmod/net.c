@@ -33,6 +33,7 @@
 #include "meter.h"
 #include "net.h"
 #include "netlink.h"
+#include "ports.h"
 #include "resize.h"
 
 enum {
@@ -547,8 +548,13 @@ int weir_net_register(const struct weir_defaults *defaults)
 	err = register_pernet_subsys(&net_ops);
 	if (err)
 		goto unregister_export;
+	err = weir_ports_register();
+	if (err)
+		goto unregister_pernet;
 	return 0;
 
+unregister_pernet:
+	unregister_pernet_subsys(&net_ops);
 unregister_export:
 	weir_export_unregister();
 destroy_percpu_wq:
@@ -560,6 +566,7 @@ destroy_wq:
 
 void weir_net_unregister(void)
 {
+	weir_ports_unregister();
 	unregister_pernet_subsys(&net_ops);
 	weir_export_unregister();
 	destroy_workqueue(weir_percpu_wq);

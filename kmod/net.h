@@ -9,6 +9,7 @@
 
 #include <uapi/weir.h>
 #include "cover.h"
+#include "hooks.h"
 #include "ledger.h"
 
 struct net;
@@ -27,6 +28,7 @@ enum {
 struct weir_config {
 	u32 modes;		/* bits 1 << enum weir_mode */
 	u32 look_inside;	/* bits 1 << enum weir_tunnel */
+	char interfaces[WEIR_INTERFACES_MAX];	/* patterns */
 	u32 active_timeout_ms;
 	u32 idle_timeout_ms;
 	u32 fin_timeout_ms;

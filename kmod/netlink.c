@@ -184,6 +184,7 @@ static int get_config(struct sk_buff *request, struct genl_info *info)
 	if (nla_put_u8(skb, WEIR_A_ENABLED, enabled) ||
 	    nla_put_u32(skb, WEIR_A_MODES, config.modes) ||
 	    nla_put_u32(skb, WEIR_A_LOOK_INSIDE, config.look_inside) ||
+	    nla_put_string(skb, WEIR_A_INTERFACES, config.interfaces) ||
 	    nla_put_u32(skb, WEIR_A_ACTIVE_TIMEOUT_MS, config.active_timeout_ms) ||
 	    nla_put_u32(skb, WEIR_A_IDLE_TIMEOUT_MS, config.idle_timeout_ms) ||
 	    nla_put_u32(skb, WEIR_A_FIN_TIMEOUT_MS, config.fin_timeout_ms) ||
@@ -259,6 +260,26 @@ static int refuse(struct genl_info *info, u32 attr, const char *sentence, int er
 	return err;
 }
 
+static int read_modes(struct genl_info *info, struct weir_config *config)
+{
+	struct nlattr *modes = info->attrs[WEIR_A_MODES];
+	struct nlattr *interfaces = info->attrs[WEIR_A_INTERFACES];
+	int err;
+
+	if (modes)
+		config->modes = nla_get_u32(modes);
+	if (interfaces && nla_len(interfaces) > sizeof(config->interfaces))
+		return refuse(info, WEIR_A_INTERFACES, "INTERFACES is up to 255 bytes", -ERANGE);
+	if (interfaces)
+		nla_strscpy(config->interfaces, interfaces, sizeof(config->interfaces));
+	if (!modes && !interfaces)
+		return 0;
+	err = weir_hooks_check(config, info->extack);
+	if (err)
+		NL_SET_BAD_ATTR(info->extack, modes ? modes : interfaces);
+	return err;
+}
+
 static int read_cover(struct genl_info *info, struct weir_config *config)
 {
 	const struct nlattr *attr = info->attrs[WEIR_A_COVER];
@@ -278,6 +299,7 @@ static int read_cover(struct genl_info *info, struct weir_config *config)
 static int read_config(struct genl_info *info, struct weir_config *config, bool on)
 {
 	unsigned int i;
+	int err;
 
 	for (i = 0; i < ARRAY_SIZE(settings); i++) {
 		const struct setting *s = &settings[i];
@@ -297,16 +319,6 @@ static int read_config(struct genl_info *info, struct weir_config *config, bool 
 				      -EBUSY);
 		*at = value;
 	}
-	if (info->attrs[WEIR_A_MODES]) {
-		int err;
-
-		config->modes = nla_get_u32(info->attrs[WEIR_A_MODES]);
-		err = weir_hooks_check(config, info->extack);
-		if (err) {
-			NL_SET_BAD_ATTR(info->extack, info->attrs[WEIR_A_MODES]);
-			return err;
-		}
-	}
 	if (info->attrs[WEIR_A_LOOK_INSIDE]) {
 		config->look_inside = nla_get_u32(info->attrs[WEIR_A_LOOK_INSIDE]);
 		if (config->look_inside & ~WEIR_LOOK_INSIDE_ALL)
@@ -314,7 +326,8 @@ static int read_config(struct genl_info *info, struct weir_config *config, bool 
 				      "LOOK_INSIDE has a bit that this version does not know",
 				      -EINVAL);
 	}
-	return read_cover(info, config);
+	err = read_modes(info, config);
+	return err ? err : read_cover(info, config);
 }
 
 static int set_config(struct sk_buff *request, struct genl_info *info)
@@ -559,6 +572,7 @@ static const struct nla_policy config_policy[WEIR_A_MAX + 1] = {
 	[WEIR_A_COVER] = { .type = NLA_U8 },
 	[WEIR_A_MODES] = { .type = NLA_U32 },
 	[WEIR_A_LOOK_INSIDE] = { .type = NLA_U32 },
+	[WEIR_A_INTERFACES] = { .type = NLA_NUL_STRING },
 	[WEIR_A_ACTIVE_TIMEOUT_MS] = { .type = NLA_U32 },
 	[WEIR_A_IDLE_TIMEOUT_MS] = { .type = NLA_U32 },
 	[WEIR_A_FIN_TIMEOUT_MS] = { .type = NLA_U32 },
@@ -594,6 +608,7 @@ static const struct genl_ops ops[] = {
 	OP(WEIR_CMD_FLUSH, none, .doit = flush),
 	OP(WEIR_CMD_SUBSCRIBE, stream_policy, .doit = subscribe),
 	OP(WEIR_CMD_ACK, stream_policy, .doit = ack),
+	OP(WEIR_CMD_GET_INTERFACES, none, .dumpit = weir_interfaces_dump),
 };
 
 static struct genl_family family __ro_after_init = {

@@ -30,6 +30,14 @@ static bool pull(const void *ctx, u32 offset, void *to, u32 n)
 	return !skb_copy_bits(skb, skb_network_offset(skb) + offset, to, n);
 }
 
+/* The same behind an Ethernet header that is still there. */
+static bool pull_sent(const void *ctx, u32 offset, void *to, u32 n)
+{
+	const struct sk_buff *skb = ctx;
+
+	return !skb_copy_bits(skb, ETH_HLEN + offset, to, n);
+}
+
 /* A packet is at the innermost device of a stack; the key has the two outermost tags. */
 static void vlans_of(const struct sk_buff *skb, const struct net_device *dev, struct weir_frame *f)
 {
@@ -71,15 +79,15 @@ static u32 inner_headers(const struct sk_buff *skb)
 	return offset + inner_tcp_hdrlen(skb);
 }
 
-void weir_sight_frame(const struct sk_buff *skb, const struct net_device *dev,
-		      struct weir_frame *f)
+/* Describe @skb from @base on, an offset from its data that @pull knows too. */
+static void describe(const struct sk_buff *skb, int base, const struct net_device *dev,
+		     struct weir_frame *f)
 {
 	const struct skb_shared_info *info = skb_shinfo(skb);
 
-	f->linear = skb_network_header(skb);
-	f->linear_len = skb_headlen(skb) - skb_network_offset(skb);
-	f->len = skb->len - skb_network_offset(skb);
-	f->pull = pull;
+	f->linear = skb->data + base;
+	f->linear_len = (int)skb_headlen(skb) > base ? skb_headlen(skb) - base : 0;
+	f->len = (int)skb->len > base ? skb->len - base : 0;
 	f->ctx = skb;
 	vlans_of(skb, dev, f);
 	f->gso_segs = 0;
@@ -96,6 +104,26 @@ void weir_sight_frame(const struct sk_buff *skb, const struct net_device *dev,
 		f->gso_headers = inner_headers(skb);
 	else if (info->gso_type & SKB_GSO_UDP)	/* fragments repeat the IP header alone */
 		f->gso_headers = skb_network_header_len(skb);
+	if (f->gso_headers)
+		f->gso_headers += skb_network_offset(skb) - base;
+}
+
+void weir_sight_frame(const struct sk_buff *skb, const struct net_device *dev,
+		      struct weir_frame *f)
+{
+	f->pull = pull;
+	describe(skb, skb_network_offset(skb), dev, f);
+}
+
+void weir_sight_frame_sent(const struct sk_buff *skb, const struct net_device *dev,
+			   struct weir_frame *f)
+{
+	if (dev->type != ARPHRD_ETHER) {
+		weir_sight_frame(skb, dev, f);
+		return;
+	}
+	f->pull = pull_sent;
+	describe(skb, ETH_HLEN, dev, f);
 }
 
 void weir_sight_skip(struct weir_watch *w, const struct sk_buff *skb, unsigned int reason)

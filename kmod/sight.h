@@ -27,6 +27,13 @@ struct weir_seen {
 void weir_sight_frame(const struct sk_buff *skb, const struct net_device *dev,
 		      struct weir_frame *f);
 
+/*
+ * The same for one that @dev is about to send: its data begins with its link layer header, and
+ * where the network header is said to be cannot be relied on.
+ */
+void weir_sight_frame_sent(const struct sk_buff *skb, const struct net_device *dev,
+			   struct weir_frame *f);
+
 /* The Ethernet header of a packet that came in, NULL without. */
 const u8 *weir_sight_mac(const struct sk_buff *skb);
 

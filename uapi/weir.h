@@ -112,6 +112,31 @@
  *               its unacknowledged batches under LOST, CPUS and MEMORY 0 and
  *               none of what belongs to a stream; the dump says -ENETDOWN.
  *
+ * Modes
+ *   MODES is a mask of where packets are seen. It and INTERFACES change while
+ *   metering is on, between two packets of each CPU: no packet is missed, none counted twice
+ *   (what a process sends while NETDEV is switched: may be, one packet a CPU).
+ *     ROUTED   IPv4 and IPv6 at FORWARD, LOCAL_IN, LOCAL_OUT: what is forwarded, received, sent.
+ *     INGRESS  PRE_ROUTING, LOCAL_OUT: also what routing drops; no out-interface but for what is
+ *              sent. Not together with ROUTED.
+ *     BRIDGE   what a bridge forwards; what the host itself receives and sends through it is
+ *              for the IP modes.
+ *     NETDEV   what comes in and (Linux 5.16 on) goes out by the INTERFACES, also what OVS,
+ *              macvlan or a flowtable take away before the IP modes, or promiscuous mode brings.
+ *   INTERFACES is patterns as a shell has, separated by spaces, of names: "eth* !eth3 tap*" is all
+ *   whose names begin with eth, but for eth3, and with tap; as they appear and are renamed. An
+ *   interface on top of one that is metered (VLAN, bond, bridge, macvlan, ipvlan) is not
+ *   metered as well: its packets are. If only some of those below are, packets of the others
+ *   are not seen there.
+ *   A packet that several modes see is counted by one of them, and under SKIPPED as OTHER_MODE
+ *   by the others: what comes in by, or goes out by, an interface of NETDEV is counted there;
+ *   what a bridge forwards, there and not where br_netfilter shows it. So what a firewall
+ *   drops on its way to such an interface is in SKIPPED only. IPsec and tunnels: the packet
+ *   inside and the one outside are two packets.
+ *   Counted more than once are: with several modes, what the host receives through a bridge by a port of
+ *   NETDEV, when not all ports are and receive packet steering is on for the bridge, or a VLAN device is on the bridge;
+ *   a datagram that multicast routing sends to several interfaces (ROUTED, NETDEV: for each).
+ *
  * Control
  *   GET_CONFIG  out: every attribute SET_CONFIG takes.
  *   SET_CONFIG  in: any of ENABLED (u8), ACTIVE_TIMEOUT_MS, IDLE_TIMEOUT_MS,
@@ -141,6 +166,10 @@
  *   FLUSH       ends every flow in the tables (flowEndReason 4) and moves it
  *               to the log as far as there is room.
  *               out: MOVED (u64 flows), LEFT (u64 flows that found no room).
+ *
+ *   GET_INTERFACES dump of the interfaces of the namespace: IFINDEX, IFNAME, SEEN_BY (modes in force
+ *               that see its packets), BYPASS (ways in which packets may come in by it that none
+ *               of them sees). -ENETDOWN: metering is off.
  *
  *   NOTICE      multicast, group "notices" (CAP_NET_ADMIN): NOTICE (u32, enum
  *               weir_notice), INSTANCE; at most one of a kind each second.
@@ -309,7 +338,8 @@ enum weir_skip {
 	WEIR_SKIP_DAMAGED,	/* its IP header contradicts itself */
 	WEIR_SKIP_NOT_IP,	/* a frame of another protocol (bridge, netdev) */
 	WEIR_SKIP_SAMPLED,	/* not chosen by SAMPLING */
-	WEIR_SKIP_OTHER_MODE,	/* counted in another of the modes in force */
+	WEIR_SKIP_OTHER_MODE,	/* for another hook to count, of the modes in force */
+	WEIR_SKIP_FLOODED,	/* one more copy of a frame that a bridge sends to many ports */
 
 	__WEIR_SKIP_COUNT,
 };

@@ -37,6 +37,8 @@ def test_ranges(client):
         (errno.EINVAL, {"MODES": 0}),
         (errno.EINVAL, {"MODES": 1 << 31}),
         (errno.EINVAL, {"MODES": 3}),
+        (errno.EINVAL, {"MODES": 8}),
+        (errno.ERANGE, {"INTERFACES": "x" * 256}),
         (errno.EINVAL, {"LOOK_INSIDE": 1}),
         (errno.EINVAL, {"LOOK_INSIDE": 1 << 31}),
         (errno.ENOMEM, {"TABLE_FLOWS": 1 << 24}),
