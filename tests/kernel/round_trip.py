@@ -101,8 +101,8 @@ def main():
     path, client_delay, server_delay = sys.argv[1], *(int(word) * MS for word in sys.argv[2:])
     good = True
     for name, target in TARGETS.items():
+        echo = ping(target)     # first, and so it is ping that waits for addresses to be resolved
         ends = converse(target)
-        echo = ping(target)
         weirnl.Client().flush()
         pair = pair_of(path, target)
         print(f"{name}: netem {client_delay / MS:.0f} + {server_delay / MS:.0f} ms, ping "
