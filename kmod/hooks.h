@@ -18,6 +18,7 @@
 #include <linux/xarray.h>
 
 #include <uapi/weir.h>
+#include "nat.h"
 
 struct net;
 struct netlink_ext_ack;
@@ -42,6 +43,7 @@ struct weir_plan {
 	struct xarray ports;		/* see ports.c */
 	struct weir_watch *watch;
 	struct list_head list;		/* of plans with ports; under RTNL */
+	struct rcu_head rcu;
 	char interfaces[WEIR_INTERFACES_MAX];
 };
 
@@ -65,6 +67,7 @@ struct weir_watch {
 	struct weir_plan *plan;		/* the newest; the caller's lock */
 	u32 registered;			/* bits of ops[]; the caller's lock */
 	struct nf_hook_ops ops[WEIR_HOOKS_MAX];
+	struct weir_nat nat;
 };
 
 /* A hook, and which modes want it (bits 1 << enum weir_mode). */
