@@ -61,10 +61,10 @@ static int show(const struct live *l)
 		char in[IF_NAMESIZE] = "", to[IF_NAMESIZE] = "";
 		struct weir_cli_flow flow = {.flow = l->flows[i], .node = ""};
 
-		/* numbers of a covered namespace are other interfaces than those of ours */
-		if (!flow.flow.netns) {
-			if_indextoname(flow.flow.in_ifindex, in);
-			if_indextoname(flow.flow.out_ifindex, to);
+		/* Another namespace has numbers of its own. */
+		if (!l->flows[i].netns) {
+			if_indextoname(l->flows[i].in_ifindex, in);
+			if_indextoname(l->flows[i].out_ifindex, to);
 		}
 		flow.in_name = in;
 		flow.out_name = to;

@@ -28,8 +28,10 @@ static const struct {
 	[WEIR_SKIP_DAMAGED] = {"damaged", "the IP header contradicts itself"},
 	[WEIR_SKIP_NOT_IP] = {"not ip", "a frame of another protocol"},
 	[WEIR_SKIP_SAMPLED] = {"sampled", "not chosen by sampling"},
-	[WEIR_SKIP_OTHER_MODE] = {"other mode", "counted in another of the modes in force"},
+	[WEIR_SKIP_OTHER_MODE] = {"other mode", "for another hook to count, of the modes in force"},
+	[WEIR_SKIP_FLOODED] = {"flooded", "one more copy of a frame that a bridge sends to many ports"},
 };
+_Static_assert(__WEIR_SKIP_COUNT == WEIR_SKIP_FLOODED + 1, "each has its row");
 
 static const char *const counter_words[__WEIR_COUNTER_COUNT] = {
 	[WEIR_COUNTER_CREATED] = "created",

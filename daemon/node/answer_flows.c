@@ -20,10 +20,8 @@ struct list {
 	Weir__Wire__Flow *pointer[FLOWS_A_PART];
 };
 
-/*
- * As the interface is called now: it may have been renamed since the flow. "" if it is gone,
- * or another namespace's, whose numbers mean others than ours.
- */
+/* As the interface is called now: it may have been renamed since the flow. "" if it is gone, or one of
+ * another namespace, which has numbers of its own. */
 static char *interface_name(const struct list *list, const struct weir_flow *flow, uint32_t index)
 {
 	const char *name = index && !flow->netns ? weir_names_interface(list->names, index) : NULL;
