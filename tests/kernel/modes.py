@@ -299,7 +299,7 @@ def start(namespace, function):
 
 def test_switching(m):
     """Modes and interfaces change under traffic: none is missed, none counted twice."""
-    port, packets = next(ports), 30000
+    port, packets = next(ports), 20000
     modes = (("ingress", ""), ("routed", ""), ("netdev", "c0"), ("routed", ""), ("netdev", "c*"),
              ("ingress+netdev", "c0"), ("routed+bridge+netdev", "s0 c0"), ("netdev", "c0 l0"),
              ("routed", ""))
