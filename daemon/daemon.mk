@@ -102,7 +102,7 @@ SAN_ARCHIVES := $(BUILD)/san/libnaive.a $(BUILD)/san/libbench.a $(BUILD)/san/lib
 
 # The module's pure parts, built in user space with tests/kshim/ for the kernel's headers.
 KMOD_OBJECTS := $(patsubst %,$(BUILD)/san/kmod/%.o,pattern dissect dissect_link dissect_tunnel fragments cache log ledger)
-KMOD_OBJECTS += $(BUILD)/san/kmod/sampling.o
+KMOD_OBJECTS += $(patsubst %,$(BUILD)/san/kmod/%.o,record sampling)
 KMOD_TESTS := $(patsubst %,$(BUILD)/tests/%,unit/test_pattern unit/test_dissect unit/test_dissect_frame unit/test_fragments unit/test_cache unit/test_captures fuzz/fuzz_dissect)
 # Real captures beside their reference.
 CAPTURE_OBJECTS := $(patsubst %,$(BUILD)/san/tests/unit/%.o,capture capture_table captured)

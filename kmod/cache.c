@@ -44,28 +44,6 @@ enum {
 	ACTIVE_CHECK_MASK = 3,
 };
 
-/*
- * A time after the start of the flow in 32 bits: to the nanosecond up to 2.1 s,
- * which is where round trips are, then to about a millisecond up to 26 days.
- * 0 is "never".
- */
-#define DELTA_COARSE	0x80000000U
-#define DELTA_SHIFT	20
-
-static u32 delta_pack(u64 ns)
-{
-	if (ns < DELTA_COARSE - 1)
-		return (u32)ns + 1;
-	return DELTA_COARSE | (u32)min_t(u64, ns >> DELTA_SHIFT, DELTA_COARSE - 1);
-}
-
-static u64 delta_unpack(u32 packed)
-{
-	if (packed & DELTA_COARSE)
-		return (u64)(packed & ~DELTA_COARSE) << DELTA_SHIFT;
-	return packed - 1;
-}
-
 u64 weir_cache_memory(u32 flows)
 {
 	return (u64)flows * sizeof(struct weir_flow) +
@@ -218,9 +196,9 @@ static void flow_count(const struct weir_cpu *c, struct weir_flow *flow,
 {
 	/* a super-packet's second packet came with its first */
 	if (!flow->second && flow->packets + p->packets > 1)
-		flow->second = delta_pack(now - flow->start_ns);
+		flow->second = weir_delta_pack(now - flow->start_ns);
 	if (p->payload && !flow->payload)
-		flow->payload = delta_pack(now - flow->start_ns);
+		flow->payload = weir_delta_pack(now - flow->start_ns);
 	flow->packets += p->packets;
 	flow->bytes += p->bytes;
 	flow->end_ns = now;
@@ -312,20 +290,21 @@ static void count_left_out(struct weir_cpu *c, const struct weir_packet *p)
 	c->ledger.skipped[WEIR_SKIP_SAMPLED].bytes += p->bytes;
 }
 
-void weir_cache_meter(struct weir_cpu *c, const struct weir_packet *p,
-		      const struct weir_sight *s, u64 now)
+struct weir_flow *weir_cache_meter(struct weir_cpu *c, const struct weir_packet *p,
+				   const struct weir_sight *s, u64 now)
 {
 	const u32 hash = hsiphash(&p->key, sizeof(p->key), &c->meter->hash_key);
 	const u32 tag = (hash & ~WEIR_TAG_BITS) | WEIR_TAG_USED;
 	struct weir_ledger *ledger = &c->ledger;
 	struct weir_flow *flows;
 	struct weir_set *set = locate(c, hash, &flows);
+	bool young;
 	int way;
 
 	if (unlikely(c->sampler.rate) &&
 	    !weir_sampler_takes(&c->sampler, p, &c->meter->hash_key)) {
 		count_left_out(c, p);
-		return;
+		return NULL;
 	}
 	way = find(set, flows, &p->key, tag);
 	ledger->seen.packets += p->packets;
@@ -334,14 +313,14 @@ void weir_cache_meter(struct weir_cpu *c, const struct weir_packet *p,
 	if (way >= 0) {
 		if (!restart_if_due(c, set, &flows[way], way, p, s, now)) {
 			count_lost(c, p);
-			return;
+			return NULL;
 		}
 	} else {
 		way = choose(set, weir_ticks(now));
 		if (set->tag[way] &&
 		    !weir_log_put(c, &flows[way], WEIR_END_NO_RESOURCES, true, now)) {
 			count_lost(c, p);
-			return;
+			return NULL;
 		}
 		flows[way].key = p->key;
 		flow_start(c, &flows[way], p, s, now);
@@ -353,10 +332,12 @@ void weir_cache_meter(struct weir_cpu *c, const struct weir_packet *p,
 	ledger->table.packets += p->packets;
 	ledger->table.bytes += p->bytes;
 	set->seen[way] = weir_ticks(now);
+	young = !(set->tag[way] & WEIR_TAG_MANY);
 	if (flows[way].packets > 1)
 		set->tag[way] |= WEIR_TAG_MANY;
 	if (p->tcp_flags & (TCP_FIN | TCP_RST))
 		set->tag[way] |= WEIR_TAG_FINISHED;
+	return unlikely(young) ? &flows[way] : NULL;
 }
 
 void weir_cache_mark(struct weir_cpu *c, const struct weir_key *key, u16 flags)
@@ -493,71 +474,4 @@ bool weir_cache_move(struct weir_cpu *c, u64 now)
 		set->tag[way] = 0;
 	}
 	return true;
-}
-
-bool weir_flow_is_long(const struct weir_flow *flow)
-{
-	const struct weir_key *key = &flow->key;
-
-	return key->tunnel_id || key->netns || key->inner_vlan_id ||
-	       key->where >> WEIR_WHERE_TUNNEL_SHIFT & 0xf ||
-	       flow->flags & WEIR_FLOW_NATED ||
-	       flow->sampling_method || flow->mpls_label || flow->pppoe_session;
-}
-
-static void record_tail(const struct weir_flow *flow, struct weir_record *r)
-{
-	const struct weir_key *key = &flow->key;
-
-	r->tunnel_id = key->tunnel_id;
-	r->netns = key->netns;
-	r->tunnel = key->where >> WEIR_WHERE_TUNNEL_SHIFT & 0xf;
-	r->sampling_method = flow->sampling_method;
-	r->inner_vlan_id = key->inner_vlan_id;
-	r->mpls_label = flow->mpls_label;
-	r->pppoe_session = flow->pppoe_session;
-	r->nat_src_port = flow->nat_src_port;
-	r->nat_dst_port = flow->nat_dst_port;
-	r->reserved = 0;
-	memcpy(r->nat_src_addr, flow->nat_src_addr, sizeof(r->nat_src_addr));
-	memcpy(r->nat_dst_addr, flow->nat_dst_addr, sizeof(r->nat_dst_addr));
-}
-
-void weir_flow_record(const struct weir_flow *flow, enum weir_end_reason reason, u32 size,
-		      struct weir_record *r)
-{
-	const struct weir_key *key = &flow->key;
-
-	memcpy(r->src_addr, key->src_addr, sizeof(r->src_addr));
-	memcpy(r->dst_addr, key->dst_addr, sizeof(r->dst_addr));
-	r->src_port = key->src_port;
-	r->dst_port = key->dst_port;
-	r->in_ifindex = key->in_ifindex;
-	r->out_ifindex = flow->out_ifindex;
-	r->vlan_id = key->vlan_id;
-	r->protocol = key->protocol;
-	r->tos = key->tos | flow->ecn;
-	r->ip_version = key->where & WEIR_WHERE_IPV6 ? 6 : 4;
-	r->end_reason = reason;
-	r->observed = key->where >> WEIR_WHERE_OBSERVED_SHIFT & 0xf;
-	r->min_ttl = flow->min_ttl;
-	r->tcp_flags = flow->tcp_flags;
-	r->flags = flow->flags & ~WEIR_FLOW_PRIVATE;
-	if (key->where & WEIR_WHERE_LATER_FRAGMENT)
-		r->flags |= WEIR_FLOW_LATER_FRAGMENT;
-	r->mark = flow->mark;
-	r->fragments = flow->fragments;
-	r->packets = flow->packets;
-	r->bytes = flow->bytes;
-	r->start_ns = flow->start_ns;
-	r->end_ns = flow->end_ns;
-	r->second_ns = flow->second ? flow->start_ns + delta_unpack(flow->second) : 0;
-	r->payload_ns = flow->payload ? flow->start_ns + delta_unpack(flow->payload) : 0;
-	r->retransmitted = flow->retransmitted;
-	r->out_of_order = flow->out_of_order;
-	memcpy(r->src_mac, flow->mac + ETH_ALEN, ETH_ALEN);
-	memcpy(r->dst_mac, flow->mac, ETH_ALEN);
-	r->sampling = flow->sampling;
-	if (size > WEIR_RECORD_CORE)
-		record_tail(flow, r);
 }

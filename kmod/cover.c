@@ -143,6 +143,17 @@ int weir_cover_apply(struct weir_meter *m, const struct weir_config *config,
 	return 0;
 }
 
+void weir_cover_follow_nat(void)
+{
+	struct weir_cover *c;
+
+	mutex_lock(&cover_lock);
+	list_for_each_entry(c, &covers, list)
+		if (c->watch)
+			weir_nat_follow(c->watch);
+	mutex_unlock(&cover_lock);
+}
+
 void weir_cover_leave(struct weir_cover *c)
 {
 	struct weir_watch *w;

@@ -44,6 +44,9 @@ int weir_cover_apply(struct weir_meter *m, const struct weir_config *config,
 /* On return no packet is inside a hook of a covered namespace. Not begun: no error. */
 void weir_cover_end(void);
 
+/* Every tick: weir_nat_follow() for the covered ones. */
+void weir_cover_follow_nat(void);
+
 /* A namespace's own instance takes over, or is over. Packets meanwhile are nobody's. */
 void weir_cover_leave(struct weir_cover *c);
 void weir_cover_return(struct weir_cover *c);

@@ -152,6 +152,7 @@ static void tick_work(struct work_struct *work)
 		delay_ms = TICK_MS;
 		queue_work_on(c->cpu, weir_percpu_wq, &c->expire.work);
 	}
+	weir_net_follow(m->wn);
 	weir_resize_continue(m);
 	if (weir_export_waiting(m)) {	/* for room in the owner's socket buffer */
 		delay_ms = TICK_MS;

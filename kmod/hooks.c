@@ -103,6 +103,11 @@ static void plan_free(struct weir_plan *plan)
 	kfree(plan);
 }
 
+static void plan_free_rcu(struct rcu_head *rcu)
+{
+	plan_free(container_of(rcu, struct weir_plan, rcu));
+}
+
 static bool is_same(struct weir_plan *plan, const struct weir_config *config)
 {
 	return plan->modes == config->modes && plan->look_inside == config->look_inside &&
@@ -190,6 +195,7 @@ struct weir_watch *weir_hooks_start(struct net *net, struct weir_meter *m, u32 n
 	if (err)
 		goto stop_watch;
 	weir_flowtable_start(w);
+	weir_nat_follow(w);
 	return w;
 
 stop_watch:
@@ -222,22 +228,21 @@ int weir_hooks_change(struct weir_watch *w, const struct weir_config *config,
 	change_over_everywhere(w);
 	unregister_but(w, plan->modes);
 	weir_ports_close(old);
-	synchronize_rcu();	/* packets that still look at the old plan */
-	plan_free(old);
+	call_rcu(&old->rcu, plan_free_rcu);	/* packets that still look at the old plan */
 	return 0;
 
 close_ports:
 	unregister_but(w, old->modes);
 	weir_ports_close(plan);
 free_plan:
-	synchronize_rcu();	/* packets that found it was not theirs */
-	plan_free(plan);
+	call_rcu(&plan->rcu, plan_free_rcu);	/* packets that found it was not theirs */
 	return err;
 }
 
 void weir_hooks_stop(struct weir_watch *w)
 {
 	weir_flowtable_stop(w);
+	weir_nat_stop(w);
 	unregister_but(w, 0);
 	weir_ports_close(w->plan);
 }

@@ -20,6 +20,7 @@
 
 #include <uapi/weir.h>
 #include "flowtable.h"
+#include "nat.h"
 
 struct net;
 struct netlink_ext_ack;
@@ -44,6 +45,7 @@ struct weir_plan {
 	struct xarray ports;		/* see ports.c */
 	struct weir_watch *watch;
 	struct list_head list;		/* of plans with ports; under RTNL */
+	struct rcu_head rcu;
 	char interfaces[WEIR_INTERFACES_MAX];
 };
 
@@ -68,6 +70,7 @@ struct weir_watch {
 	u32 registered;			/* bits of ops[]; the caller's lock */
 	struct nf_hook_ops ops[WEIR_HOOKS_MAX];
 	struct weir_flowtable flowtable;
+	struct weir_nat nat;
 };
 
 /* A hook, and which modes want it (bits 1 << enum weir_mode). */

@@ -19,6 +19,7 @@
 #include "export.h"
 #include "ledger.h"
 #include "log.h"
+#include "nat.h"
 #include "sampling.h"
 
 struct weir_fragments;
@@ -48,6 +49,7 @@ struct weir_cpu {
 	struct weir_sampler sampler;
 	struct weir_ledger ledger;
 	struct weir_table table;
+	struct weir_late late[WEIR_NAT_LATE];
 	struct weir_table old;	/* its flows move to table; no sets when none do */
 	u32 moved;		/* sets of old that are empty for good */
 	u32 moves;		/* holds of the lock in which flows moved */

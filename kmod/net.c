@@ -297,6 +297,22 @@ void weir_net_apply_tables(struct weir_net *wn, struct weir_table *tables, bool 
 		weir_resize_abort(m, tables);
 }
 
+void weir_net_follow(struct weir_net *wn)
+{
+	struct weir_meter *m;
+
+	/* who holds it may be waiting for the tick to end */
+	if (!mutex_trylock(&wn->lock))
+		return;
+	m = rcu_dereference_protected(wn->meter, lockdep_is_held(&wn->lock));
+	if (m) {
+		weir_nat_follow(m->watch);
+		if (net_eq(wn->net, &init_net))
+			weir_cover_follow_nat();
+	}
+	mutex_unlock(&wn->lock);
+}
+
 int weir_net_start(struct weir_net *wn, struct netlink_ext_ack *extack)
 {
 	struct weir_meter *m;

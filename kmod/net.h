@@ -101,6 +101,9 @@ struct weir_table *weir_net_prepare_tables(struct weir_net *wn, u32 flows,
 					   struct netlink_ext_ack *extack);
 void weir_net_apply_tables(struct weir_net *wn, struct weir_table *tables, bool use);
 
+/* Every tick, unless somebody changes @wn: adapt to what others changed in the namespace. */
+void weir_net_follow(struct weir_net *wn);
+
 /* The running instance, NULL when off; to be put back. */
 struct weir_meter *weir_meter_get(struct weir_net *wn);
 void weir_meter_put(struct weir_meter *m);

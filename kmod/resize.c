@@ -97,6 +97,7 @@ static void begin(struct weir_cpu *c, struct weir_table *table)
 	c->table = *table;
 	c->moved = 0;
 	c->moves++;
+	weir_nat_forget(c);
 	spin_unlock_bh(&c->lock);
 	memset(table, 0, sizeof(*table));
 }
@@ -113,6 +114,7 @@ static void move_all(struct weir_cpu *c)
 		for (n = 0; room && n < SETS_PER_HOLD && c->moved < c->old.nsets; n++)
 			room = weir_cache_move(c, ktime_get_ns());
 		c->moves++;
+		weir_nat_forget(c);
 		if (c->moved == c->old.nsets)
 			swap(gone, c->old);
 		sealed = c->sealed;

@@ -169,6 +169,7 @@ void weir_sight_count(struct weir_watch *w, const struct sk_buff *skb, struct we
 		.mark = skb->mark,
 		.mac = seen->mac,
 	};
+	struct weir_flow *flow;
 	struct weir_cpu *c;
 	bool sealed;
 	u64 now;
@@ -183,7 +184,9 @@ void weir_sight_count(struct weir_watch *w, const struct sk_buff *skb, struct we
 	now = ktime_get_ns();
 	if (unlikely(p->flags & WEIR_FLOW_FRAGMENTS))
 		weir_fragments_ports(c, p, now);
-	weir_cache_meter(c, p, &sight, now);
+	flow = weir_cache_meter(c, p, &sight, now);
+	if (unlikely(flow))
+		weir_nat_look(c, flow, skb);
 	sealed = c->sealed;
 	c->sealed = false;
 	spin_unlock(&c->lock);

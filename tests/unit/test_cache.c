@@ -1199,6 +1199,88 @@ START_TEST(sampling_of_flows)
 }
 END_TEST
 
+static struct weir_endpoint endpoint(u8 host, u16 port)
+{
+	return (struct weir_endpoint){.addr = {[15] = host}, .port = htons(port)};
+}
+
+/* Hosts 1 and 2 talk; NAT has 1 leave as 3, and what 2 gets was sent to 4. */
+START_TEST(translation)
+{
+	const struct weir_translation nat = {
+		.came = {endpoint(1, 10), endpoint(4, 40)},
+		.leaves = {endpoint(3, 30), endpoint(2, 20)},
+	};
+	static const struct {
+		u8 src, dst;
+		u16 sport, dport;
+		u8 nat_src, nat_dst;
+	} cases[] = {
+		{1, 2, 10, 20, 3, 4},	/* between the two, as in FORWARD */
+		{1, 4, 10, 40, 3, 2},	/* before both, as in LOCAL_OUT and PRE_ROUTING */
+		{3, 2, 30, 20, 1, 4},	/* after both, as where it leaves by a device */
+		{1, 2, 11, 20, 0, 0},	/* another connection */
+		{1, 2, 10, 21, 0, 0},
+		{5, 2, 10, 20, 0, 0},
+		{2, 1, 20, 10, 0, 0},	/* its answers: that takes the other direction's */
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct weir_flow flow = {.key = {.src_addr = {[15] = cases[i].src},
+						 .dst_addr = {[15] = cases[i].dst},
+						 .src_port = htons(cases[i].sport),
+						 .dst_port = htons(cases[i].dport)}};
+		struct weir_record r = {0};
+
+		weir_flow_translate(&flow, &nat);
+		ck_assert_int_eq(weir_flow_is_long(&flow), cases[i].nat_src != 0);
+		weir_flow_record(&flow, WEIR_END_IDLE, sizeof(r), &r);
+		ck_assert_msg(r.nat_src_addr[15] == cases[i].nat_src &&
+			      r.nat_dst_addr[15] == cases[i].nat_dst &&
+			      ntohs(r.nat_src_port) == cases[i].nat_src * 10 &&
+			      ntohs(r.nat_dst_port) == cases[i].nat_dst * 10, "case %zu", i);
+		ck_assert_uint_eq(r.flags, 0);
+	}
+}
+END_TEST
+
+/* What is not translated is not told: one side only, ports only, protocols without any. */
+START_TEST(translation_in_part)
+{
+	struct weir_translation nat = {
+		.came = {endpoint(1, 10), endpoint(2, 20)},
+		.leaves = {endpoint(1, 11), endpoint(2, 20)},
+	};
+	struct weir_flow flow = {.key = {.src_addr = {[15] = 1}, .dst_addr = {[15] = 2},
+					 .src_port = htons(10), .dst_port = htons(20)}};
+
+	weir_flow_translate(&flow, &nat);
+	ck_assert_uint_eq(flow.nat_src_addr[15], 1);
+	ck_assert_uint_eq(flow.nat_src_port, htons(11));
+	ck_assert_uint_eq(flow.nat_dst_addr[15], 0);
+	ck_assert_uint_eq(flow.nat_dst_port, 0);
+
+	/* ICMP: dst_port is type and code, and no port */
+	flow = (struct weir_flow){.key = {.src_addr = {[15] = 1}, .dst_addr = {[15] = 2},
+					  .dst_port = htons(8 << 8), .protocol = 1}};
+	nat = (struct weir_translation){
+		.came = {endpoint(1, 0), endpoint(2, 0)},
+		.leaves = {endpoint(3, 0), endpoint(2, 0)},
+	};
+	weir_flow_translate(&flow, &nat);
+	ck_assert_uint_eq(flow.nat_src_addr[15], 3);
+	ck_assert_uint_eq(flow.nat_src_port, 0);
+	ck_assert_uint_eq(flow.nat_dst_addr[15], 0);
+
+	/* the same again, as conntrack has it where nothing changes */
+	flow.flags = 0;
+	memset(flow.nat_src_addr, 0, 16);
+	nat.leaves[0] = nat.came[0];
+	weir_flow_translate(&flow, &nat);
+	ck_assert(!weir_flow_is_long(&flow));
+}
+END_TEST
+
 /* Every field of a sum of ledgers is there. */
 START_TEST(sum_of_ledgers)
 {
@@ -1244,6 +1326,8 @@ int main(void)
 	tcase_add_test(tcase, sequence_numbers_across_records);
 	tcase_add_test(tcase, sampling_of_packets);
 	tcase_add_test(tcase, sampling_of_flows);
+	tcase_add_test(tcase, translation);
+	tcase_add_test(tcase, translation_in_part);
 	tcase_add_test(tcase, sum_of_ledgers);
 	tcase_add_test(tcase, reserve_of_a_large_log);
 	tcase_add_test(tcase, memory_is_what_is_said);
