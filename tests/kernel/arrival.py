@@ -21,6 +21,7 @@ import capture
 ETHERNET, NULL, PPP, RAW, CHDLC, SLL, IPV4, IPV6, SLL2 = 1, 0, 9, 101, 104, 113, 228, 229, 276
 TYPE_IPV4, TYPE_IPV6, TYPE_8021Q, TYPE_8021AD = 0x0800, 0x86dd, 0x8100, 0x88a8
 TYPE_9100, TYPE_MPLS, TYPE_MPLS_MULTICAST, TYPE_PPPOE = 0x9100, 0x8847, 0x8848, 0x8864
+PPP_TYPES = {0x21: TYPE_IPV4, 0x57: TYPE_IPV6, 0x281: TYPE_MPLS}
 HOP_BY_HOP, ROUTING, FRAGMENT, AH, DESTINATION = 0, 43, 44, 51, 60
 EXTENSIONS = (HOP_BY_HOP, ROUTING, FRAGMENT, AH, DESTINATION)
 EXTENSIONS_MAX = 8          # kmod/dissect.c
@@ -31,21 +32,28 @@ Packet = collections.namedtuple(
     "Packet", "version src dst proto ports bytes flags ident offset more data")
 
 
-def frame_of(link, data):
-    """The Ethernet frame of a captured one, destination still to be set."""
+def frame_of(link, data, serial=False):
+    """The Ethernet frame of a captured one, destination still to be set. @serial: what came over a
+    serial line too, whose packets do not arrive in the reference's view."""
     if link == ETHERNET:
         return data if len(data) >= 14 else None
+    kind, at = 0, 0
     if link in (RAW, IPV4, IPV6):
-        kind, at = {4: TYPE_IPV4, 6: TYPE_IPV6}.get(data[0] >> 4 if data else 0), 0
+        kind = {4: TYPE_IPV4, 6: TYPE_IPV6}.get(data[0] >> 4 if data else 0, 0)
     elif link == NULL and len(data) >= 4:
-        kind, at = {2: TYPE_IPV4}.get(data[0] | data[3],
-                                      TYPE_IPV6 if data[0] | data[3] in (10, 24, 28, 30) else 0), 4
+        family, at = data[0] | data[3], 4
+        kind = TYPE_IPV4 if family == 2 else TYPE_IPV6 if family in (10, 24, 28, 30) else 0
     elif link == SLL and len(data) >= 16:
         kind, at = struct.unpack_from(">H", data, 14)[0], 16
     elif link == SLL2 and len(data) >= 20:
         kind, at = struct.unpack_from(">H", data)[0], 20
-    else:
-        return None
+    elif serial and link == CHDLC and len(data) >= 4:
+        kind, at = struct.unpack_from(">H", data, 2)[0], 4
+    elif serial and link == PPP and len(data) >= 4:
+        at = 2 if data[:2] == b"\xff\3" else 0
+        length = 1 if data[at] & 1 else 2
+        kind = PPP_TYPES.get(int.from_bytes(data[at:at + length], "big"), 0)
+        at += length
     return ETHERNET_HEADER + struct.pack(">H", kind) + data[at:] if kind else None
 
 
@@ -58,8 +66,8 @@ def checksum(data):
     return total ^ 0xffff
 
 
-def untag(frame, devices):
-    """(VLAN ids, ethertype, packet): as it arrives where there is a device for each tag."""
+def untag(frame):
+    """(VLAN tags, ethertype, packet): as it arrives where there is a device for each tag."""
     at, ids = 12, []
     while len(frame) >= at + 6:
         kind, tag = struct.unpack_from(">HH", frame, at)
@@ -70,7 +78,7 @@ def untag(frame, devices):
         elif ids:
             return tuple(ids), 0, b""   # a priority tag below a VLAN
         at += 4
-    if ids and not devices or len(frame) < at + 2:
+    if len(frame) < at + 2:
         return tuple(ids), 0, b""
     return tuple(ids), struct.unpack_from(">H", frame, at)[0], frame[at + 2:]
 
@@ -186,11 +194,10 @@ def upper(proto, l4, offset, version):
     return struct.unpack_from(">HH", l4), flags
 
 
-def arrive(frame, check=True, devices=True):
-    """(VLAN ids, Packet or None). @check: IPv4 checksums are looked at."""
-    ids, kind, data = untag(frame, devices)
+def arrive(frame):
+    ids, kind, data = untag(frame)
     if kind == TYPE_IPV4:
-        return ids, parse_ipv4(data, check)
+        return ids, parse_ipv4(data, check=True)
     if kind == TYPE_IPV6:
         return ids, parse_ipv6(data)
     return ids, None
@@ -218,7 +225,7 @@ def unwrap(frame):
                 return ids, 0, b""
             short = frame[at + 6] & 1
             kind = frame[at + 6] if short else struct.unpack_from(">H", frame, at + 6)[0]
-            kind = {0x21: TYPE_IPV4, 0x57: TYPE_IPV6, 0x281: TYPE_MPLS}.get(kind, 0)
+            kind = PPP_TYPES.get(kind, 0)
             frame, at = frame[:end], at + (7 if short else 8)
         else:
             return ids, kind, frame[at:]

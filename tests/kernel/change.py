@@ -21,6 +21,9 @@ REQUEST, REPLY = 8 << 8, 0
 # What changes together, so that a failure says what it was.
 CHANGES = {
     "modes": lambda rng: {"MODES": rng.choice((ROUTED, INGRESS))},
+    "interfaces": lambda rng: {"MODES": rng.choice((ROUTED, INGRESS, ROUTED | NETDEV, NETDEV)),
+                               "INTERFACES": rng.choice(("*", "c* s0", "* !lo"))},
+    "tables": lambda rng: {"TABLE_FLOWS": rng.choice((64, 512, 4096))},
     "tunnels": lambda rng: {"LOOK_INSIDE": rng.choice((0, 2, 62))},
     "timeouts": lambda rng: {"ACTIVE_TIMEOUT_MS": rng.randint(100, 300),
                              "IDLE_TIMEOUT_MS": rng.randint(100, 300)},

@@ -29,8 +29,7 @@ SOCKETS = 5
 CLONE_NEWUSER, CLONE_NEWNET = 0x10000000, 0x40000000
 COMMANDS = {value: name for name, value in vars(w).items() if name.startswith("WEIR_CMD_")}
 REQUESTS = [cmd for cmd, name in COMMANDS.items()
-            if name not in ("WEIR_CMD_BATCH", "WEIR_CMD_END", "WEIR_CMD_NOTICE",
-                            "WEIR_CMD_GET_INTERFACES")]
+            if name not in ("WEIR_CMD_BATCH", "WEIR_CMD_END", "WEIR_CMD_NOTICE")]
 DUMPS = [cmd for cmd in REQUESTS
          if COMMANDS[cmd] in ("WEIR_CMD_GET_STATS", "WEIR_CMD_DUMP_FLOWS",
                               "WEIR_CMD_GET_INTERFACES")]
@@ -265,7 +264,7 @@ class Socket:
         elif kind in (w.NLMSG_ERROR, w.NLMSG_DONE) and seq in self.asked:
             cmd = COMMANDS.get(self.asked[seq], "unknown command")
             number = -struct.unpack_from("=i", body)[0]
-            if kind == w.NLMSG_ERROR and not number:
+            if not number:      # done, or the end of a dump
                 assert self.privileged, f"{cmd} was done without the right to"
                 results[f"{cmd} accepted"] += 1
             elif number > 0:

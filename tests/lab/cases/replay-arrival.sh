@@ -49,7 +49,7 @@ defrag() {
 }
 
 replay() {	# MODE OPTION...
-	local mode=$1 bit option
+	local mode=$1 option
 	shift
 
 	network
