@@ -216,8 +216,8 @@ static void meter(struct weir_watch *w, struct weir_plan *plan, const struct sk_
 		.mac = in ? weir_sight_mac(skb) : NULL,
 	};
 	enum weir_dissected result;
-	struct weir_packet p;
-	struct weir_frame f;
+	struct weir_packet p UNINITIALIZED;
+	struct weir_frame f UNINITIALIZED;
 
 	weir_sight_frame(skb, in, &f);
 	result = weir_dissect(&f, plan->look_inside, &p);
