@@ -106,6 +106,11 @@ static void plan_free(struct weir_plan *plan)
 	kfree(plan);
 }
 
+static void plan_free_rcu(struct rcu_head *rcu)
+{
+	plan_free(container_of(rcu, struct weir_plan, rcu));
+}
+
 static bool is_same(struct weir_plan *plan, const struct weir_config *config)
 {
 	return plan->modes == config->modes && plan->look_inside == config->look_inside &&
@@ -224,16 +229,14 @@ int weir_hooks_change(struct weir_watch *w, const struct weir_config *config,
 	change_over_everywhere(w);
 	unregister_but(w, plan->modes);
 	weir_ports_close(old);
-	synchronize_rcu();	/* packets that still look at the old plan */
-	plan_free(old);
+	call_rcu(&old->rcu, plan_free_rcu);	/* packets that still look at the old plan */
 	return 0;
 
 close_ports:
 	unregister_but(w, old->modes);
 	weir_ports_close(plan);
 free_plan:
-	synchronize_rcu();	/* packets that found it was not theirs */
-	plan_free(plan);
+	call_rcu(&plan->rcu, plan_free_rcu);	/* packets that found it was not theirs */
 	return err;
 }
 

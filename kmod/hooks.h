@@ -43,6 +43,7 @@ struct weir_plan {
 	struct xarray ports;		/* see ports.c */
 	struct weir_watch *watch;
 	struct list_head list;		/* of plans with ports; under RTNL */
+	struct rcu_head rcu;
 	char interfaces[WEIR_INTERFACES_MAX];
 };
 

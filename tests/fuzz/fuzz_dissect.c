@@ -92,7 +92,8 @@ static void check_flow(const struct input *in, const struct weir_packet *p)
 	expect(!p->key.in_ifindex && !p->key.netns && !p->spare);
 	expect(!(where & ~(WEIR_WHERE_IPV6 | WEIR_WHERE_LATER_FRAGMENT | WEIR_WHERE_TUNNEL_MASK)));
 	expect(tunnel ? in->look_inside & 1U << tunnel : !p->key.tunnel_id);
-	expect(in->ethertype || (!p->ip_offset && !p->pppoe_session));
+	expect(in->ethertype || !p->ip_offset);
+	expect(in->ethertype || tunnel || !p->pppoe_session);
 	expect(p->key.vlan_id <= 4095 && p->key.inner_vlan_id <= 4095);
 	expect(p->key.vlan_id || !p->key.inner_vlan_id);
 }

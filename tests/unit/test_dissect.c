@@ -192,6 +192,8 @@ static const struct test transport[] = {
 	{"ICMP, 1 byte", IP4("01", "0b"), .protocol = IPPROTO_ICMP, .short_l4 = true},
 	{"ICMPv6", IP6("3a", "8007 0000 0001 0002"), .protocol = IPPROTO_ICMPV6,
 	 .dst_port = 0x8007},
+	{"ICMPv6, 4 bytes", IP6("3a", "8007 0000"), .protocol = IPPROTO_ICMPV6,
+	 .dst_port = 0x8007},
 	{"ICMPv6, 3 bytes", IP6("3a", "800700"), .protocol = IPPROTO_ICMPV6,
 	 .dst_port = 0x8007, .short_l4 = true},
 	{"ICMP in IPv6", IP6("01", "0301 0000"), .protocol = IPPROTO_ICMP},
@@ -226,6 +228,12 @@ static const struct test ipv6[] = {
 	 TRUNCATED},
 	{"jumbogram of a length that fits the field",
 	 "60000000 0000 0040" ADDRESSES6 "0600 c204 00000020" TCP("5018") "aabbccdd", DAMAGED},
+	{"length 0, padding of four bytes", "60000000 0000 0040" ADDRESSES6 "0600 0104 00010000"
+	 TCP("5018"), DAMAGED},
+	{"length 0, jumbo option of five bytes", "60000000 0000 0040" ADDRESSES6
+	 "0600 c205 00010000" TCP("5018"), DAMAGED},
+	{"jumbogram, longer than can be", "60000000 0000 0040" ADDRESSES6 "0600 c204 fffffff0"
+	 TCP("5018"), TRUNCATED},
 	{"jumbogram, cut",
 	 "60000000 0000 0040" ADDRESSES6 "0600 c204 00010000" TCP("5018") "aabbccdd", TRUNCATED},
 	{"hop-by-hop", IP6("00", EXT("06") TCP("5010")), ACK_ONLY},

@@ -165,6 +165,8 @@ static const struct test links[] = {
 	{"SNAP of another organisation", "aaaa03 00000c 0800" TCP4, 48, NOT_IP},
 	{"SNAP, no protocol", "aaaa03 000000 0004" TCP4, 48, NOT_IP},
 	{"spanning tree", "424203 0000 00 00", 38, NOT_IP},
+	{"SNAP where no length is", "aaaa03 000000 0800" TCP4, 0x0806, NOT_IP},
+	{"SNAP in PPP", "1100 1234 EEEE 002d aaaa03 000000 0800" TCP4, PPPOE, NOT_IP},
 	{"LLC, cut", "aaaa03", 3, NOT_IP},
 };
 
