@@ -179,6 +179,8 @@ static void explain(const struct weir_cli_module *m)
 	else if (m->error == -ENETDOWN)
 		weir_cli_say("metering is off in this network namespace; switch it on with: weir "
 			     "set enabled on");
+	else if (m->error == -EOPNOTSUPP && !m->sentence[0])
+		weir_cli_say("the module that is loaded does not know how: it is of an earlier version");
 	else if (m->sentence[0] && name)
 		weir_cli_say("the kernel refused %s: %s", name, m->sentence);
 	else if (m->sentence[0])

@@ -29,6 +29,7 @@ static const struct row {
 	{'G', "max", required_argument, "QUANTITIES", "show the largest of these"},
 	{'I', "distinct", required_argument, "FIELDS",
 	 "count how many different ones there are; may be repeated"},
+	{'Z', "scale", no_argument, NULL, "multiply sampled bytes, packets and flows by their rate"},
 	{'o', "order", required_argument, "QUANTITY",
 	 "the largest first: bytes, packets, duration, ..."},
 	{'A', "ascending", no_argument, NULL, "the smallest first"},
@@ -279,6 +280,7 @@ static int take_option(struct weir_cli_options *o, int letter, const char *value
 	o->yes |= letter == 'Y';
 	o->verify |= letter == 'V';
 	o->ascending |= letter == 'A';
+	o->scale |= letter == 'Z';
 	o->explain |= letter == 'X';
 	o->exact |= letter == 'x';
 	o->verbose |= letter == 'v';

@@ -28,8 +28,10 @@ static const struct {
 	[WEIR_SKIP_DAMAGED] = {"damaged", "the IP header contradicts itself"},
 	[WEIR_SKIP_NOT_IP] = {"not ip", "a frame of another protocol"},
 	[WEIR_SKIP_SAMPLED] = {"sampled", "not chosen by sampling"},
-	[WEIR_SKIP_OTHER_MODE] = {"other mode", "counted in another of the modes in force"},
+	[WEIR_SKIP_OTHER_MODE] = {"other mode", "for another hook to count, of the modes in force"},
+	[WEIR_SKIP_FLOODED] = {"flooded", "one more copy of a frame that a bridge sends to many ports"},
 };
+_Static_assert(__WEIR_SKIP_COUNT == WEIR_SKIP_FLOODED + 1, "each has its row");
 
 static const char *const counter_words[__WEIR_COUNTER_COUNT] = {
 	[WEIR_COUNTER_CREATED] = "created",
@@ -41,6 +43,7 @@ static const char *const counter_words[__WEIR_COUNTER_COUNT] = {
 	[WEIR_COUNTER_BATCHES] = "batches",
 	[WEIR_COUNTER_LOG_FULL] = "log full",
 	[WEIR_COUNTER_SHORT_L4] = "short transport header",
+	[WEIR_COUNTER_PARTIAL] = "partial",
 };
 
 struct stats {
@@ -250,6 +253,11 @@ static void print_counters(const struct weir_cli_options *o, const struct weir_c
 		printf("  short    %s packets were counted without ports: their transport header "
 		       "is cut\n",
 		       weir_cli_show_number(s->counters[WEIR_COUNTER_SHORT_L4], o->exact, text,
+					    sizeof(text)));
+	if (s->counters[WEIR_COUNTER_PARTIAL])
+		printf("  partial  %s flows were handed over to a flowtable, which forwards packets "
+		       "of them unseen\n",
+		       weir_cli_show_number(s->counters[WEIR_COUNTER_PARTIAL], o->exact, text,
 					    sizeof(text)));
 }
 

@@ -31,7 +31,7 @@ const struct weir_cli_verb weir_cli_verbs[] = {
 	 "  weir flows --from yesterday --to today --limit 0 --csv >flows.csv\n" QUERY_MORE,
 	 true, true},
 	{"top", weir_cli_top, "Show the largest hosts, services, ...", "[FILTER]",
-	 "bUKGIoAnftjcFxXdNMS",
+	 "bUKGIZoAnftjcFxXdNMS",
 	 "Groups by host and shows 10 lines unless told otherwise. --order takes any figure shown.\n"
 	 "Examples:\n"
 	 "  weir top --by src,dst tcp --order packets\n"
@@ -40,7 +40,7 @@ const struct weir_cli_verb weir_cli_verbs[] = {
 	 "  weir top --by dst --sum retransmitted,packets    where segments get lost\n"
 	 "  weir top --by service --max rtt --order max_rtt\n" FIELDS_MORE QUERY_MORE,
 	 true, false},
-	{"series", weir_cli_series, "Show figures over time", "[FILTER]", "EbUKGIonftjcFxXdNMS",
+	{"series", weir_cli_series, "Show figures over time", "[FILTER]", "EbUKGIZonftjcFxXdNMS",
 	 "A flow counts when it ended. Without --by a step without flows is a line of zeros.\n"
 	 "With --by, --limit shows the so many largest over the whole time.\n"
 	 "Examples:\n"

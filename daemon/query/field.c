@@ -102,9 +102,11 @@ static uint8_t port_class(const struct weir_flow *flow, uint16_t port)
 	return port < 32768 ? WEIR_PORT_REGISTERED : WEIR_PORT_EPHEMERAL;
 }
 
-static void put_interface(const struct weir_field_use *use, uint32_t index, uint8_t *key)
+/* Names are those of the meter's own namespace. */
+static void put_interface(const struct weir_field_use *use, const struct weir_flow *flow,
+			  uint32_t index, uint8_t *key)
 {
-	const char *name = use->names ? weir_names_interface(use->names, index) : NULL;
+	const char *name = use->names && !flow->netns ? weir_names_interface(use->names, index) : NULL;
 	char number[WEIR_FIELDS_INTERFACE_BYTES];
 
 	snprintf(number, sizeof(number), "#%" PRIu32, index);
@@ -115,12 +117,12 @@ static void put_interface(const struct weir_field_use *use, uint32_t index, uint
 
 BUILD(in_name)
 {
-	put_interface(use, flow->in_ifindex, key);
+	put_interface(use, flow, flow->in_ifindex, key);
 }
 
 BUILD(out_name)
 {
-	put_interface(use, flow->out_ifindex, key);
+	put_interface(use, flow, flow->out_ifindex, key);
 }
 
 BUILD(node)
@@ -337,8 +339,8 @@ static const struct weir_field table[] = {
 	{"time", "time/5m: the span of time it ended in", 8, OTHER(BIT(END_NS)), build_time,
 	 print_time},
 	{"in_name", "name of the interface the packets came in by", INTERFACE,
-	 OTHER(BIT(IN_IFINDEX)), build_in_name, print_name},
-	{"out_name", "name of the interface they left by", INTERFACE, OTHER(BIT(OUT_IFINDEX)),
+	 OTHER(BIT(IN_IFINDEX) | BIT(NETNS)), build_in_name, print_name},
+	{"out_name", "name of the interface they left by", INTERFACE, OTHER(BIT(OUT_IFINDEX) | BIT(NETNS)),
 	 build_out_name, print_name},
 	{"nat_src", "the source beyond NAT", ADDRESS_BYTES,
 	 OTHER(BIT(NAT_SRC_HIGH) | BIT(NAT_SRC_LOW)), build_nat_src, print_nat_address},

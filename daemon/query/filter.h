@@ -99,6 +99,7 @@ union weir_value {
 struct weir_step {
 	uint8_t test;
 	uint8_t direction;
+	uint8_t own;		    /* of INTERFACE: by name, so of the meter's own namespace */
 	uint8_t quantity;	    /* of NUMBER, BITS, ANY_BITS, for weir_quantity_at() */
 	uint16_t first, count;	    /* values; none of them: the test never holds */
 	uint16_t if_true, if_false; /* the next step, or WEIR_FILTER_TRUE/FALSE */

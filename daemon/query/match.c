@@ -96,7 +96,8 @@ bool weir_filter_step_holds(const struct weir_filter *f, const struct weir_step 
 		       combine(s->direction, has_number(f, s, flow->src_port),
 			       has_number(f, s, flow->dst_port));
 	case WEIR_TEST_INTERFACE:
-		return combine(s->direction, has_number(f, s, flow->in_ifindex),
+		return !(s->own && flow->netns) &&
+		       combine(s->direction, has_number(f, s, flow->in_ifindex),
 			       has_number(f, s, flow->out_ifindex));
 	case WEIR_TEST_NAT_ADDRESS:
 		return combine(s->direction,
@@ -140,7 +141,8 @@ uint64_t weir_filter_step_columns(const struct weir_step *step)
 		return WEIR_COLUMN_BIT(WEIR_COLUMN_PROTOCOL) |
 		       ends(step, WEIR_COLUMN_SRC_PORT, WEIR_COLUMN_DST_PORT);
 	case WEIR_TEST_INTERFACE:
-		return ends(step, WEIR_COLUMN_IN_IFINDEX, WEIR_COLUMN_OUT_IFINDEX);
+		return ends(step, WEIR_COLUMN_IN_IFINDEX, WEIR_COLUMN_OUT_IFINDEX) |
+		       (step->own ? WEIR_COLUMN_BIT(WEIR_COLUMN_NETNS) : 0);
 	case WEIR_TEST_NAT_ADDRESS:
 		return ends(step, WEIR_COLUMN_NAT_SRC_HIGH, WEIR_COLUMN_NAT_DST_HIGH) |
 		       ends(step, WEIR_COLUMN_NAT_SRC_LOW, WEIR_COLUMN_NAT_DST_LOW);

@@ -167,6 +167,33 @@ static bool get_nat(const struct weir_flow *flow, uint64_t *value)
 	return true;
 }
 
+/* How much traffic one counted packet stands for, or one flow when flows are chosen. */
+static bool scaled(const struct weir_flow *flow, uint64_t count, uint64_t *value)
+{
+	uint64_t times = flow->sampling > 1 ? flow->sampling : 1;
+
+	if (__builtin_mul_overflow(count, times, value))
+		*value = UINT64_MAX;
+	return true;
+}
+
+static bool get_scaled_bytes(const struct weir_flow *flow, uint64_t *value)
+{
+	return scaled(flow, flow->bytes, value);
+}
+
+static bool get_scaled_packets(const struct weir_flow *flow, uint64_t *value)
+{
+	return scaled(flow, flow->packets, value);
+}
+
+/* How many flows a sample of packets missed cannot be told. */
+static bool get_scaled_flows(const struct weir_flow *flow, uint64_t *value)
+{
+	*value = 1;
+	return flow->sampling_method == WEIR_SAMPLING_FLOWS ? scaled(flow, 1, value) : true;
+}
+
 #define BIT(id)	     WEIR_COLUMN_BIT(WEIR_COLUMN_##id)
 #define PLAIN(id)    WEIR_COLUMN_##id, BIT(id)
 #define COMPUTED(of) 0, (of)
@@ -197,6 +224,12 @@ static const struct weir_quantity table[] = {
 	 PLAIN(OUT_OF_ORDER), get_out_of_order},
 	{"fragments", "packets that were fragments", WEIR_UNIT_COUNT, true, true, PLAIN(FRAGMENTS),
 	 get_fragments},
+	{"scaled_bytes", "bytes times the sampling rate", WEIR_UNIT_BYTES, true, true,
+	 COMPUTED(BIT(BYTES) | BIT(SAMPLING)), get_scaled_bytes},
+	{"scaled_packets", "packets times the sampling rate", WEIR_UNIT_COUNT, true, true,
+	 COMPUTED(BIT(PACKETS) | BIT(SAMPLING)), get_scaled_packets},
+	{"scaled_flows", "records times the rate at which flows were chosen", WEIR_UNIT_COUNT, true,
+	 true, COMPUTED(BIT(SAMPLING) | BIT(SAMPLING_METHOD)), get_scaled_flows},
 	{"ttl", "the least TTL or hop limit seen", WEIR_UNIT_NUMBER, true, false, PLAIN(MIN_TTL),
 	 get_min_ttl},
 	{"mark", "the mark of the first packet", WEIR_UNIT_NUMBER, false, false, PLAIN(MARK),
@@ -276,9 +309,11 @@ unsigned weir_quantity_index(const struct weir_quantity *quantity)
 
 const char *weir_quantity_words(bool summable)
 {
-	return summable ? "bytes, packets, flows, duration, retransmitted, out_of_order, fragments"
+	return summable ? "bytes, packets, flows, duration, retransmitted, out_of_order, fragments, "
+			  "scaled_bytes, scaled_packets, scaled_flows"
 			: "bytes, packets, flows, duration, bps, pps, bpp, rtt, response, "
-			  "retransmitted, out_of_order, fragments, ttl";
+			  "retransmitted, out_of_order, fragments, scaled_bytes, scaled_packets, "
+			  "scaled_flows, ttl";
 }
 
 uint64_t weir_quantity_of(const struct weir_quantity *quantity, const struct weir_flow *flow)

@@ -186,26 +186,27 @@ static void make_interface(struct expression *e)
 	static const struct {
 		const char *text;
 		unsigned bits; /* by index */
-	} rows[] = {{"3", 1 << 3},
-		    {"eth0", 1 << 3},
-		    {"ETH1", 1 << 4},
-		    {"eth*", 3 << 3},
-		    {"*0", 5 << 3},
-		    {"\"wan0\"", 1 << 5},
-		    {"?an*", 1 << 5},
-		    {"0-3", 0xf},
-		    {"{eth0 wan*}", 5 << 3},
-		    {"in [1, eth0]", 5 << 1},
-		    {"lan*", 0},
-		    {"*", 7 << 3},
-		    {"0", 1},
-		    {"!= 0", 0x3e},
-		    {"ge 4", 0x30},
-		    {"< 3", 7},
-		    {"= eth0", 1 << 3},
-		    {"!= eth0", 0x3f & ~(1 << 3)},
-		    {"ne eth*", 0x3f & ~(3 << 3)},
-		    {"!= {eth0 4 wan*}", 0x3f & ~(7 << 3)}};
+		enum { NUMBER, NAME, NO_NAME } kind; /* names are of the meter's own namespace */
+	} rows[] = {{"3", 1 << 3, NUMBER},
+		    {"eth0", 1 << 3, NAME},
+		    {"ETH1", 1 << 4, NAME},
+		    {"eth*", 3 << 3, NAME},
+		    {"*0", 5 << 3, NAME},
+		    {"\"wan0\"", 1 << 5, NAME},
+		    {"?an*", 1 << 5, NAME},
+		    {"0-3", 0xf, NUMBER},
+		    {"{eth0 wan*}", 5 << 3, NAME},
+		    {"in [1, eth0]", 5 << 1, NAME},
+		    {"lan*", 0, NAME},
+		    {"*", 7 << 3, NAME},
+		    {"0", 1, NUMBER},
+		    {"!= 0", 0x3e, NUMBER},
+		    {"ge 4", 0x30, NUMBER},
+		    {"< 3", 7, NUMBER},
+		    {"= eth0", 1 << 3, NAME},
+		    {"!= eth0", 0x3f & ~(1 << 3), NO_NAME},
+		    {"ne eth*", 0x3f & ~(3 << 3), NO_NAME},
+		    {"!= {eth0 4 wan*}", 0x3f & ~(7 << 3), NO_NAME}};
 	unsigned row = language_up_to(sizeof(rows) / sizeof(rows[0])), which = language_up_to(3);
 
 	language_say(e, "%s%s %s",
@@ -216,8 +217,11 @@ static void make_interface(struct expression *e)
 	for (unsigned i = 0; i < LANGUAGE_FLOWS; i++) {
 		bool in = rows[row].bits >> language_flows[i].in_ifindex & 1;
 		bool out = rows[row].bits >> language_flows[i].out_ifindex & 1;
+		bool holds = which == 0 ? in : which == 1 ? out : in || out;
 
-		e->holds |= (uint64_t)(which == 0 ? in : which == 1 ? out : in || out) << i;
+		if (language_flows[i].netns && rows[row].kind != NUMBER)
+			holds = rows[row].kind == NO_NAME;
+		e->holds |= (uint64_t)holds << i;
 	}
 }
 

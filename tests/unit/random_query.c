@@ -319,7 +319,8 @@ void random_fields(struct weir_fields *fields, unsigned most)
 		"src",	   "dst",    "host",	 "sport",  "dport",   "proto",	 "service",
 		"in_if",   "out_if", "tos",	 "vlan",   "version", "dscp",	 "flags",
 		"ttl",	   "mark",   "sclass",	 "dclass", "src_mac", "dst_mac", "end_reason",
-		"time/5s", "src/16", "dst/24/64", "host/24", "time/1m", "observed"};
+		"time/5s", "src/16", "dst/24/64", "host/24", "time/1m", "observed",
+		"nat_src", "nat_dst",    "nat_dport", "tunnel", "tunnel_id", "netns",	 "sampling"};
 	unsigned count = 1 + random_below(most);
 	char text[256] = "";
 
