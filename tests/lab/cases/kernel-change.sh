@@ -8,5 +8,5 @@
 load autostart=0 table_flows=1024 log_batches=64
 keep_branches
 network
-in_router python3 tests/kernel/change.py "${1:-1000}"
+in_router python3 tests/kernel/change.py "${1:-600}"
 rmmod weir
