@@ -340,6 +340,20 @@ struct weir_flow *weir_cache_meter(struct weir_cpu *c, const struct weir_packet 
 	return unlikely(young) ? &flows[way] : NULL;
 }
 
+void weir_cache_mark(struct weir_cpu *c, const struct weir_key *key, u16 flags)
+{
+	const u32 hash = hsiphash(key, sizeof(*key), &c->meter->hash_key);
+	struct weir_flow *flows;
+	struct weir_set *set = locate(c, hash, &flows);
+	int way = find(set, flows, key, (hash & ~WEIR_TAG_BITS) | WEIR_TAG_USED);
+
+	if (way < 0)
+		return;
+	if (flags & ~flows[way].flags & WEIR_FLOW_PARTIAL)
+		c->ledger.counters[WEIR_COUNTER_PARTIAL]++;
+	flows[way].flags |= flags;
+}
+
 bool weir_cache_expire(struct weir_cpu *c, u32 index, u64 now, unsigned int *moved)
 {
 	struct weir_flow *flows;

@@ -141,6 +141,9 @@ u64 weir_cache_memory(u32 flows);
 struct weir_flow *weir_cache_meter(struct weir_cpu *c, const struct weir_packet *p,
 				   const struct weir_sight *s, u64 now);
 
+/* Set WEIR_FLOW_* bits in the flow of @key, if it is there. @c is locked. */
+void weir_cache_mark(struct weir_cpu *c, const struct weir_key *key, u16 flags);
+
 /**
  * weir_cache_expire - move the flows of a set that are due to the log
  * @c: the CPU, locked

@@ -283,9 +283,47 @@ def test_wrapped(m):
                 assert got == COUNT, f"{mode}: {got} packets of {name} outside from {source}"
 
 
+FLOWTABLE = """
+table inet quick {
+    flowtable fast {
+        hook ingress priority 0
+        devices = { c0, s0 }
+    }
+    chain forward {
+        type filter hook forward priority 0;
+        udp dport 7000-8000 flow add @fast
+    }
+}
+"""
+
+
+def test_flowtable(m):
+    """The first packets of a connection are routed and the flow says so; interfaces see all."""
+    m.set("routed")
+    subprocess.run(["nft", "-f", "-"], input=FLOWTABLE, text=True, check=True)
+    ways = m.interfaces()
+    assert ways["c0"][1] & 1 << w.WEIR_BYPASS_FLOWTABLE and ways["l0"][1] == RX_HANDLER, ways
+    # from the second packet on it is not seen; and until the module has found the flowtable, not marked
+    wait(lambda: m.check("to the flowtable", "client", "10.2.0.2", 2, at=FORWARD)[0]["flags"]
+         & w.WEIR_FLOW_PARTIAL)
+    assert m.client.stats()["COUNTERS"][w.WEIR_COUNTER_PARTIAL] >= 1
+    flows = m.check("past it", "left", "10.5.0.1", at=LOCAL_IN)
+    assert not any(f["flags"] & w.WEIR_FLOW_PARTIAL for f in flows)
+    m.set("netdev", "c0 s0")
+    assert m.interfaces()["c0"] == (NETDEV_ONLY, 0)
+    m.check("to the flowtable", "client", "10.2.0.2", at=INGRESS, skip="OTHER_MODE")
+    m.set("netdev", "s0")
+    m.check("out of the flowtable", "client", "10.2.0.2", at=EGRESS)
+    m.set("routed+netdev", "c0 s0")
+    m.check("to the flowtable", "client", "10.2.0.2", at=INGRESS)
+    run("nft", "delete", "table", "inet", "quick")
+    m.set("routed")
+    m.check("without it", "client", "10.2.0.2", at=FORWARD)
+
+
 def main():
     m = Meter()
-    tests = sys.argv[1:] or ["netdev", "interfaces_come_and_go", "bridge", "together", "wrapped"]
+    tests = sys.argv[1:] or ["netdev", "interfaces_come_and_go", "bridge", "together", "wrapped", "flowtable"]
     m.set("routed")
     for name in tests:
         print(f"== {name}", flush=True)
