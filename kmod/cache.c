@@ -99,7 +99,7 @@ struct weir_set *weir_cache_at(struct weir_cpu *c, u32 index, struct weir_flow *
 }
 
 /* Where a flow of that hash is, if it is anywhere: in the old table until its set was moved. */
-static struct weir_set *locate(struct weir_cpu *c, u32 hash, struct weir_flow **flows)
+static struct weir_set *locate(const struct weir_cpu *c, u32 hash, struct weir_flow **flows)
 {
 	const struct weir_table *t = &c->table;
 	u32 index;
@@ -311,8 +311,9 @@ static void count_left_out(struct weir_cpu *c, const struct weir_packet *p)
 u32 weir_cache_hash(const struct weir_cpu *c, const struct weir_packet *p)
 {
 	const u32 hash = hsiphash(&p->key, sizeof(p->key), &c->meter->hash_key);
+	struct weir_flow *flows;
 
-	prefetchw(&c->table.sets[hash & (c->table.nsets - 1)]);
+	prefetchw(locate(c, hash, &flows));
 	return hash;
 }
 

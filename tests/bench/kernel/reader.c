@@ -77,7 +77,8 @@ static void acknowledge(struct weir_kernel *kernel, uint64_t instance, struct co
 }
 
 /* All that waits in the socket. */
-static void drain(struct weir_kernel *kernel, uint64_t instance, struct count *count, uint64_t wanted)
+static void drain(struct weir_kernel *kernel, uint64_t instance, struct count *count,
+		  uint64_t wanted)
 {
 	struct weir_kernel_event event;
 	int ret = 0;
@@ -126,7 +127,8 @@ int main(int argc, char **argv)
 	}
 	printf("%llu %llu %llu\n", (unsigned long long)count.got.flows,
 	       (unsigned long long)count.batches,
-	       count.batches ? (unsigned long long)(weir_clock_monotonic_ns() - count.first_ns) : 0ULL);
+	       count.batches ? (unsigned long long)(weir_clock_monotonic_ns() - count.first_ns)
+			     : 0ULL);
 	weir_kernel_netlink.close(kernel);
 	count.got.flows += count.before.flows;
 	count.got.packets += count.before.packets;
