@@ -101,17 +101,20 @@ SAN_ARCHIVES := $(BUILD)/san/libnaive.a $(BUILD)/san/libbench.a $(BUILD)/san/lib
 		$(BUILD)/san/libnode.a $(BUILD)/san/libmaster.a $(BUILD)/san/libweir.a
 
 # The module's pure parts, built in user space with tests/kshim/ for the kernel's headers.
-KMOD_OBJECTS := $(patsubst %,$(BUILD)/san/kmod/%.o,dissect cache log ledger)
-KMOD_TESTS := $(patsubst %,$(BUILD)/tests/%,unit/test_dissect unit/test_cache fuzz/fuzz_dissect)
-$(KMOD_OBJECTS) $(patsubst $(BUILD)/tests/%,$(BUILD)/san/tests/%.o,$(KMOD_TESTS)): \
+KMOD_OBJECTS := $(patsubst %,$(BUILD)/san/kmod/%.o,dissect dissect_link dissect_tunnel cache log ledger)
+KMOD_TESTS := $(patsubst %,$(BUILD)/tests/%,unit/test_dissect unit/test_cache unit/test_captures fuzz/fuzz_dissect)
+# Real captures beside their reference.
+CAPTURE_OBJECTS := $(patsubst %,$(BUILD)/san/tests/unit/%.o,capture capture_table captured)
+$(KMOD_OBJECTS) $(CAPTURE_OBJECTS) $(patsubst $(BUILD)/tests/%,$(BUILD)/san/tests/%.o,$(KMOD_TESTS)): \
 	WEIR_CFLAGS += -Itests/kshim
 $(BUILD)/san/libkmod.a: $(KMOD_OBJECTS)
 	@mkdir -p $(@D)
 	@rm -f $@
 	$(AR) rcs $@ $^
+$(BUILD)/tests/unit/test_captures: $(CAPTURE_OBJECTS)
 $(KMOD_TESTS): $(BUILD)/tests/%: $(BUILD)/san/tests/%.o $(BUILD)/san/libkmod.a
 	@mkdir -p $(@D)
-	$(CC) $(WEIR_CFLAGS) $(SAN_FLAGS) -o $@ $^ $(shell pkg-config --libs check)
+	$(CC) $(WEIR_CFLAGS) $(SAN_FLAGS) -o $@ $(filter %.o,$^) $(BUILD)/san/libkmod.a $(shell pkg-config --libs check)
 
 $(filter-out $(KMOD_TESTS),$(UNIT_TESTS)): $(BUILD)/tests/unit/%: $(BUILD)/san/tests/unit/%.o $(SAN_ARCHIVES)
 	@mkdir -p $(@D)

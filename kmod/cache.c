@@ -328,7 +328,35 @@ unsigned int weir_cache_flush(struct weir_cpu *c, u32 index, u64 now, bool last_
 	return left;
 }
 
-void weir_flow_record(const struct weir_flow *flow, enum weir_end_reason reason,
+bool weir_flow_is_long(const struct weir_flow *flow)
+{
+	const struct weir_key *key = &flow->key;
+
+	return key->tunnel_id || key->netns || key->inner_vlan_id ||
+	       key->where >> WEIR_WHERE_TUNNEL_SHIFT & 0xf ||
+	       flow->flags & WEIR_FLOW_NATED ||
+	       flow->sampling_method || flow->mpls_label || flow->pppoe_session;
+}
+
+static void record_tail(const struct weir_flow *flow, struct weir_record *r)
+{
+	const struct weir_key *key = &flow->key;
+
+	r->tunnel_id = key->tunnel_id;
+	r->netns = key->netns;
+	r->tunnel = key->where >> WEIR_WHERE_TUNNEL_SHIFT & 0xf;
+	r->sampling_method = flow->sampling_method;
+	r->inner_vlan_id = key->inner_vlan_id;
+	r->mpls_label = flow->mpls_label;
+	r->pppoe_session = flow->pppoe_session;
+	r->nat_src_port = flow->nat_src_port;
+	r->nat_dst_port = flow->nat_dst_port;
+	r->reserved = 0;
+	memcpy(r->nat_src_addr, flow->nat_src_addr, sizeof(r->nat_src_addr));
+	memcpy(r->nat_dst_addr, flow->nat_dst_addr, sizeof(r->nat_dst_addr));
+}
+
+void weir_flow_record(const struct weir_flow *flow, enum weir_end_reason reason, u32 size,
 		      struct weir_record *r)
 {
 	const struct weir_key *key = &flow->key;
@@ -363,16 +391,6 @@ void weir_flow_record(const struct weir_flow *flow, enum weir_end_reason reason,
 	memcpy(r->src_mac, flow->mac + ETH_ALEN, ETH_ALEN);
 	memcpy(r->dst_mac, flow->mac, ETH_ALEN);
 	r->sampling = flow->sampling;
-	r->tunnel_id = key->tunnel_id;
-	r->netns = key->netns;
-	r->tunnel = key->where >> WEIR_WHERE_TUNNEL_SHIFT & 0xf;
-	r->sampling_method = flow->sampling_method;
-	r->inner_vlan_id = key->inner_vlan_id;
-	r->mpls_label = flow->mpls_label;
-	r->pppoe_session = flow->pppoe_session;
-	r->nat_src_port = flow->nat_src_port;
-	r->nat_dst_port = flow->nat_dst_port;
-	r->reserved = 0;
-	memcpy(r->nat_src_addr, flow->nat_src_addr, sizeof(r->nat_src_addr));
-	memcpy(r->nat_dst_addr, flow->nat_dst_addr, sizeof(r->nat_dst_addr));
+	if (size > WEIR_RECORD_CORE)
+		record_tail(flow, r);
 }

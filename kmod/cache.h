@@ -34,6 +34,7 @@ struct weir_set {
 
 /* Private bits of struct weir_flow, flags: above those of the record. */
 #define WEIR_FLOW_SEQ_VALID	0x8000	/* next_seq is known */
+#define WEIR_FLOW_NATED		0x4000	/* nat_* are set */
 #define WEIR_FLOW_PRIVATE	0xf000
 
 /*
@@ -130,8 +131,11 @@ bool weir_cache_expire(struct weir_cpu *c, u32 index, u64 now, unsigned int *mov
 unsigned int weir_cache_flush(struct weir_cpu *c, u32 index, u64 now, bool last_resort,
 			      unsigned int *moved);
 
-/* Write @flow as a record. */
-void weir_flow_record(const struct weir_flow *flow, enum weir_end_reason reason,
+/* Is there anything to say of @flow that a core record has no place for? */
+bool weir_flow_is_long(const struct weir_flow *flow);
+
+/* Write @flow as a record of @size bytes: WEIR_RECORD_CORE or the whole struct. */
+void weir_flow_record(const struct weir_flow *flow, enum weir_end_reason reason, u32 size,
 		      struct weir_record *r);
 
 #endif /* _WEIR_CACHE_H */

@@ -1,16 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* dissect - what one packet says about itself */
 
-#include "dissect.h"
-#ifdef __KERNEL__
-#include <linux/in.h>
-#include <linux/in6.h>
-#include <linux/build_bug.h>
-#include <uapi/weir.h>
-#else
-#include <netinet/in.h>
-#include "../uapi/weir.h"
-#endif
+#include "dissect_parts.h"
 
 enum {
 	IPV4_HEADER = 20,
@@ -28,10 +19,12 @@ enum {
 
 	ECN_MASK = 0x03,
 	OPTION_JUMBO = 0xc2,
-	BIG_TCP_HEADER = 8,
+	JUMBO_HEADER = 8,
+	IPV6_LENGTH_MAX = 0xffff,
 
 	TCP_FIN = 0x01,
 	TCP_SYN = 0x02,
+	TCP_FLAGS_END = 14,
 
 	/* not every libc names them */
 	PROTO_DCCP = 33,
@@ -39,42 +32,12 @@ enum {
 	PROTO_UDPLITE = 136,
 };
 
-/* Where the transport header is and what is known on the way to it. */
-struct upper {
-	u32 offset;		/* of the transport header in the frame */
-	u32 end;		/* of the packet, without padding */
-	u32 unsent;		/* bytes before offset that no packet on the wire has */
-	bool fragment;
-	bool later_fragment;
-};
-
-static u16 be16_at(const u8 *at)
+static __always_inline void map_ipv4(u8 *to, const u8 *from)
 {
-	return (u16)(at[0] << 8 | at[1]);
-}
+	static const u8 prefix[4] = { 0, 0, 0xff, 0xff };
 
-static u32 be32_at(const u8 *at)
-{
-	return (u32)be16_at(at) << 16 | be16_at(at + 2);
-}
-
-/* @n bytes at @offset: in place when linear, else copied to @buf. */
-static const u8 *look(const struct weir_frame *f, u32 offset, u32 n, u8 *buf)
-{
-	if (offset <= f->linear_len && n <= f->linear_len - offset)
-		return f->linear + offset;
-	if (offset > f->len || n > f->len - offset)
-		return NULL;
-	if (!f->pull || !f->pull(f->ctx, offset, buf, n))
-		return NULL;
-	return buf;
-}
-
-static void map_ipv4(u8 *to, const u8 *from)
-{
-	memset(to, 0, 10);
-	to[10] = 0xff;
-	to[11] = 0xff;
+	memset(to, 0, 8);
+	memcpy(to + 8, prefix, 4);
 	memcpy(to + 12, from, 4);
 }
 
@@ -82,27 +45,37 @@ static void map_ipv4(u8 *to, const u8 *from)
  * Linux sends SYN, pure ACKs, FIN and retransmissions of an ECN connection as Not-ECT
  * and new data as ECT: with ECN in the key one direction would be three flows.
  */
-static void set_tos(struct weir_packet *p, u8 tos)
+static __always_inline void set_tos(struct weir_packet *p, u8 tos)
 {
 	p->key.tos = tos & ~ECN_MASK;
 	p->ecn = tos & ECN_MASK;
 }
 
-static bool dissect_ipv4(const struct weir_frame *f, struct weir_packet *p, struct upper *up)
+static void note_fragment(struct weir_layer *l, struct weir_packet *p, u32 offset, u32 id)
 {
-	u8 buf[IPV4_HEADER];
-	const u8 *ip = look(f, 0, IPV4_HEADER, buf);
+	l->fragment = true;
+	l->later_fragment = offset;
+	p->fragment_id = id;
+	p->flags |= WEIR_FLOW_FRAGMENTS;
+	if (offset)
+		p->key.where |= WEIR_WHERE_LATER_FRAGMENT;
+}
+
+static __always_inline enum weir_dissected
+dissect_ipv4(const struct weir_frame *f, struct weir_layer *l, struct weir_packet *p, const u8 *ip)
+{
+	const u32 there = l->end - l->at;
 	u32 header, total;
 	u16 frag;
 
-	if (!ip)
-		return false;
 	header = (ip[0] & 0x0f) * 4;
 	total = be16_at(ip + 2);
-	if (!total)		/* BIG TCP: does not fit the field */
-		total = f->len;
-	if (header < IPV4_HEADER || total < header || f->len < total)
-		return false;
+	if (!total && is_gso(f))	/* BIG TCP: does not fit the field */
+		total = there;
+	if (header < IPV4_HEADER || total < header)
+		return WEIR_DISSECTED_DAMAGED;
+	if (total > there)
+		return WEIR_DISSECTED_TRUNCATED;
 
 	map_ipv4(p->key.src_addr, ip + 12);
 	map_ipv4(p->key.dst_addr, ip + 16);
@@ -112,11 +85,11 @@ static bool dissect_ipv4(const struct weir_frame *f, struct weir_packet *p, stru
 	p->bytes = total;
 
 	frag = be16_at(ip + 6);
-	up->fragment = frag & (IPV4_OFFSET_MASK | IPV4_MORE_FRAGMENTS);
-	up->later_fragment = frag & IPV4_OFFSET_MASK;
-	up->offset = header;
-	up->end = total;
-	return true;
+	if (frag & (IPV4_OFFSET_MASK | IPV4_MORE_FRAGMENTS))
+		note_fragment(l, p, frag & IPV4_OFFSET_MASK, be16_at(ip + 4));
+	l->transport = l->at + header;
+	l->end = l->at + total;
+	return WEIR_DISSECTED_OK;
 }
 
 /* Length of the extension header at @ext, 0 when @kind is not one. */
@@ -143,84 +116,103 @@ static bool is_extension(u8 kind)
 }
 
 /* Follow the extension headers; a chain that is cut ends at the last one read. */
-static void walk_extensions(const struct weir_frame *f, struct weir_packet *p, struct upper *up)
+static void walk_extensions(const struct weir_frame *f, struct weir_layer *l,
+			    struct weir_packet *p)
 {
 	u8 kind = p->key.protocol;
 	unsigned int n;
 
 	for (n = 0; n < WEIR_MAX_EXTENSIONS && is_extension(kind); n++) {
-		u8 buf[8];
-		const u8 *ext = up->end - up->offset < 8 ? NULL : look(f, up->offset, 8, buf);
+		u8 buf[8] UNINITIALIZED;
+		const u8 *ext = look_in(f, l, l->transport, 8, buf);
 		u32 length;
 
 		if (!ext)
 			break;
 		length = extension_length(kind, ext);
-		if (length > up->end - up->offset) {	/* says what follows, past the end */
+		if (length > l->end - l->transport) {	/* says what follows, past the end */
 			kind = ext[0];
-			up->offset = up->end;
+			l->transport = l->end;
 			break;
 		}
-		if (kind == IPPROTO_FRAGMENT) {
-			u16 frag = be16_at(ext + 2);
-
-			up->fragment |= frag & (IPV6_OFFSET_MASK | IPV6_MORE_FRAGMENTS);
-			up->later_fragment = frag & IPV6_OFFSET_MASK;
-		}
-		up->offset += length;
+		/* neither an offset nor more to come: RFC 6946, all of the packet */
+		if (kind == IPPROTO_FRAGMENT &&
+		    be16_at(ext + 2) & (IPV6_OFFSET_MASK | IPV6_MORE_FRAGMENTS))
+			note_fragment(l, p, be16_at(ext + 2) & IPV6_OFFSET_MASK, be32_at(ext + 4));
+		l->transport += length;
 		kind = ext[0];
-		if (up->later_fragment)
+		if (l->later_fragment)
 			break;
 	}
 	p->key.protocol = kind;
 }
 
 /*
- * Kernels with BIG TCP for IPv6 put a hop-by-hop header with the jumbo option (RFC 2675) into a
- * super-packet whose length does not fit the field, and take it out before
- * the wire. Return: its length, 0 when there is none.
+ * A jumbogram (RFC 2675) says its length in a hop-by-hop option. So do super-packets of
+ * kernels with BIG TCP for IPv6, which take the header out before the wire; newer
+ * ones leave the length 0.
  */
-static u32 big_tcp_header(const struct weir_frame *f, const u8 *ip)
+static enum weir_dissected jumbo_length(const struct weir_frame *f, struct weir_layer *l,
+					u8 next, u32 *total)
 {
-	u8 buf[BIG_TCP_HEADER];
+	u8 buf[JUMBO_HEADER] UNINITIALIZED;
 	const u8 *ext;
 
-	if ((f->gso_segs <= 1 && !f->gso_recount) || be16_at(ip + 4) || ip[6] != IPPROTO_HOPOPTS)
-		return 0;
-	ext = look(f, IPV6_HEADER, BIG_TCP_HEADER, buf);
-	return ext && ext[0] == IPPROTO_TCP && !ext[1] && ext[2] == OPTION_JUMBO && ext[3] == 4 ?
-		BIG_TCP_HEADER : 0;
+	*total = is_gso(f) ? l->end - l->at : IPV6_HEADER;
+	if (next != IPPROTO_HOPOPTS)
+		return WEIR_DISSECTED_OK;
+	ext = look_in(f, l, l->at + IPV6_HEADER, JUMBO_HEADER, buf);
+	if (!ext)
+		return WEIR_DISSECTED_TRUNCATED;
+	if (ext[2] != OPTION_JUMBO || ext[3] != 4)
+		return WEIR_DISSECTED_DAMAGED;
+	if (is_gso(f)) {
+		l->unsent = ext[0] == IPPROTO_TCP && !ext[1] ? JUMBO_HEADER : 0;
+		return WEIR_DISSECTED_OK;
+	}
+	if (be32_at(ext + 4) <= IPV6_LENGTH_MAX)
+		return WEIR_DISSECTED_DAMAGED;
+	if (be32_at(ext + 4) > l->end - l->at - IPV6_HEADER)
+		return WEIR_DISSECTED_TRUNCATED;
+	*total = IPV6_HEADER + be32_at(ext + 4);
+	return WEIR_DISSECTED_OK;
 }
 
-static bool dissect_ipv6(const struct weir_frame *f, struct weir_packet *p, struct upper *up)
+static __always_inline enum weir_dissected
+dissect_ipv6(const struct weir_frame *f, struct weir_layer *l, struct weir_packet *p)
 {
-	u8 buf[IPV6_HEADER];
-	const u8 *ip = look(f, 0, IPV6_HEADER, buf);
+	enum weir_dissected result;
+	u8 buf[IPV6_HEADER] UNINITIALIZED;
+	const u8 *ip = look_in(f, l, l->at, IPV6_HEADER, buf);
 	u32 total;
 
 	if (!ip)
-		return false;
-	total = be16_at(ip + 4);
-	total = total ? total + IPV6_HEADER : f->len;	/* 0: jumbo or BIG TCP */
-	if (f->len < total)
-		return false;
+		return WEIR_DISSECTED_TRUNCATED;
+	total = be16_at(ip + 4) + IPV6_HEADER;
+	if (total == IPV6_HEADER) {
+		result = jumbo_length(f, l, ip[6], &total);
+		if (result)
+			return result;
+	}
+	if (total > l->end - l->at)
+		return WEIR_DISSECTED_TRUNCATED;
 
 	memcpy(p->key.src_addr, ip + 8, 16);
 	memcpy(p->key.dst_addr, ip + 24, 16);
 	set_tos(p, (u8)(be16_at(ip) >> 4));
 	p->key.protocol = ip[6];
-	p->key.where = WEIR_WHERE_IPV6;
+	p->key.where |= WEIR_WHERE_IPV6;
 	p->ttl = ip[7];
-	up->unsent = big_tcp_header(f, ip);
-	p->bytes = total - up->unsent;
-	up->offset = IPV6_HEADER;
-	up->end = total;
-	walk_extensions(f, p, up);
-	return true;
+	p->bytes = total - l->unsent;
+	l->transport = l->at + IPV6_HEADER;
+	l->end = l->at + total;
+	if (is_extension(p->key.protocol))
+		walk_extensions(f, l, p);
+	return WEIR_DISSECTED_OK;
 }
 
 /* Shortest transport header there is, 0 for protocols without ports. */
-static u32 transport_header(const struct weir_packet *p)
+static __always_inline u32 transport_header(const struct weir_packet *p)
 {
 	switch (p->key.protocol) {
 	case IPPROTO_TCP:
@@ -239,59 +231,121 @@ static u32 transport_header(const struct weir_packet *p)
 	return 0;
 }
 
+static u16 tcp_flags_at(const u8 *tcp)
+{
+	return (u16)((tcp[12] & 1) << 8 | tcp[13]);
+}
+
 /* Return: length of this packet's TCP header. */
-static u32 dissect_tcp(struct weir_packet *p, const struct upper *up, const u8 *tcp)
+static u32 dissect_tcp(const struct weir_layer *l, struct weir_packet *p, const u8 *tcp)
 {
 	u32 header = (tcp[12] >> 4) * 4;
 	u32 data;
 
-	p->tcp_flags = (u16)((tcp[12] & 1) << 8 | tcp[13]);
-	if (header < 20 || header > up->end - up->offset)
+	p->tcp_flags = tcp_flags_at(tcp);
+	if (header < 20 || header > l->end - l->transport)
 		return 20;
-	data = up->end - up->offset - header;
+	data = l->end - l->transport - header;
 	p->payload = data;
-	if (up->fragment)	/* its end is elsewhere */
+	if (l->fragment)	/* its end is elsewhere */
 		return header;
 	p->tcp_seq = be32_at(tcp + 4);
 	p->tcp_seq_len = data + !!(p->tcp_flags & TCP_SYN) + !!(p->tcp_flags & TCP_FIN);
 	return header;
 }
 
-/* Return: bytes of headers from the IP header to the payload. */
-static u32 dissect_upper(const struct weir_frame *f, struct weir_packet *p, const struct upper *up)
+/*
+ * A fragment may end inside the transport header, and who would hide makes it so:
+ * what is there of it counts.
+ */
+static void dissect_cut(const struct weir_frame *f, const struct weir_layer *l,
+			struct weir_packet *p)
 {
-	u32 need = transport_header(p);
-	u8 buf[20];
+	u8 buf[TCP_FLAGS_END] UNINITIALIZED;
 	const u8 *l4;
 
-	if (up->later_fragment || !need)
-		return up->offset;
-	l4 = up->end - up->offset < need ? NULL : look(f, up->offset, need, buf);
+	p->short_l4 = true;
+	if (p->key.protocol == IPPROTO_ICMP || p->key.protocol == IPPROTO_ICMPV6) {
+		l4 = look_in(f, l, l->transport, 2, buf);
+		if (l4)
+			memcpy(&p->key.dst_port, l4, 2);
+		return;
+	}
+	l4 = look_in(f, l, l->transport, 4, buf);
+	if (!l4)
+		return;
+	memcpy(&p->key.src_port, l4, 2);
+	memcpy(&p->key.dst_port, l4 + 2, 2);
+	if (p->key.protocol != IPPROTO_TCP)
+		return;
+	l4 = look_in(f, l, l->transport, TCP_FLAGS_END, buf);
+	if (l4)
+		p->tcp_flags = tcp_flags_at(l4);
+}
+
+static __always_inline void
+dissect_transport(const struct weir_frame *f, struct weir_layer *l, struct weir_packet *p)
+{
+	u32 need = transport_header(p);
+	u8 buf[20] UNINITIALIZED;
+	const u8 *l4;
+
+	l->payload = l->transport;
+	if (l->later_fragment || !need)
+		return;
+	l4 = look_in(f, l, l->transport, need, buf);
 	if (!l4) {
-		p->short_l4 = true;
-		return up->offset;
+		dissect_cut(f, l, p);
+		return;
 	}
 	if (p->key.protocol == IPPROTO_ICMP || p->key.protocol == IPPROTO_ICMPV6) {
 		memcpy(&p->key.dst_port, l4, 2);	/* type, code */
-		return up->offset + need;
+	} else {
+		memcpy(&p->key.src_port, l4, 2);
+		memcpy(&p->key.dst_port, l4 + 2, 2);
+		if (p->key.protocol == IPPROTO_TCP)
+			need = dissect_tcp(l, p, l4);
 	}
-	memcpy(&p->key.src_port, l4, 2);
-	memcpy(&p->key.dst_port, l4 + 2, 2);
-	if (p->key.protocol == IPPROTO_TCP)
-		need = dissect_tcp(p, up, l4);
-	return up->offset + need;
+	l->payload += need;
 }
 
-/* Count a super-packet as the packets the wire sees. */
+static __always_inline enum weir_dissected
+dissect_ip(const struct weir_frame *f, struct weir_layer *l, struct weir_packet *p)
+{
+	enum weir_dissected result;
+	u8 buf[IPV4_HEADER] UNINITIALIZED;
+	const u8 *ip = look_in(f, l, l->at, IPV4_HEADER, buf);
+	u8 version;
+
+	if (!ip)
+		return WEIR_DISSECTED_TRUNCATED;
+	version = *ip >> 4;
+	if (l->version && l->version != version)
+		return WEIR_DISSECTED_DAMAGED;
+	if (version == 4)
+		result = dissect_ipv4(f, l, p, ip);
+	else if (version == 6)
+		result = dissect_ipv6(f, l, p);
+	else
+		result = WEIR_DISSECTED_DAMAGED;
+	if (!result)
+		dissect_transport(f, l, p);
+	return result;
+}
+
+enum weir_dissected weir_dissect_ip(const struct weir_frame *f, struct weir_layer *l,
+				    struct weir_packet *p)
+{
+	return dissect_ip(f, l, p);
+}
+
+/* Count a super-packet, which repeats so many bytes of headers, as the packets the wire sees. */
 static void count_segments(const struct weir_frame *f, struct weir_packet *p, u32 headers)
 {
 	u64 segs = f->gso_segs;
 
-	p->packets = 1;
-	if (segs <= 1 && !f->gso_recount)
-		return;
-	if (f->gso_headers)
-		headers = f->gso_headers;
+	if (f->gso_headers > p->ip_offset)
+		headers = f->gso_headers - p->ip_offset;
 	if (f->gso_recount) {
 		if (!f->gso_size || p->bytes <= headers)
 			return;
@@ -304,27 +358,65 @@ static void count_segments(const struct weir_frame *f, struct weir_packet *p, u3
 	p->flags |= WEIR_FLOW_GSO;
 }
 
-bool weir_dissect(const struct weir_frame *f, struct weir_packet *p)
+/*
+ * A super-packet in a tunnel repeats the headers down to the innermost ones, whether
+ * they are the flow's or not.
+ */
+static u32 repeated_headers(const struct weir_frame *f, const struct weir_layer *outside,
+			    const struct weir_packet *outer)
 {
-	struct upper up = { 0 };
-	u32 headers;
-	u8 version;
-	u8 buf[1];
-	const u8 *first = look(f, 0, 1, buf);
+	struct weir_layer l = *outside;
+	struct weir_packet p = *outer;
 
-	memset(p, 0, sizeof(*p));
-	if (!first)
-		return false;
-	version = *first >> 4;
-	if (version == 4 ? !dissect_ipv4(f, p, &up) :
-	    version == 6 ? !dissect_ipv6(f, p, &up) : true)
-		return false;
+	weir_dissect_inside(f, WEIR_LOOK_INSIDE_ALL, &l, &p);
+	return l.payload - p.ip_offset - l.unsent;
+}
 
-	if (up.fragment)
-		p->flags |= WEIR_FLOW_FRAGMENTS;
-	if (up.later_fragment)
-		p->key.where |= WEIR_WHERE_LATER_FRAGMENT;
-	headers = dissect_upper(f, p, &up) - up.unsent;
-	count_segments(f, p, headers);
-	return true;
+/* May it be more than it looks: tunnelled, or a super-packet? */
+static inline bool is_deep(const struct weir_frame *f, u32 look_inside, const struct weir_packet *p)
+{
+	return is_tunnel(look_inside, p) || is_gso(f);
+}
+
+static void look_deeper(const struct weir_frame *f, u32 look_inside, struct weir_layer *l,
+			struct weir_packet *p)
+{
+	u32 headers = l->payload - p->ip_offset - l->unsent;
+
+	if (is_gso(f) && !f->gso_headers && p->key.protocol != IPPROTO_TCP)
+		headers = repeated_headers(f, l, p);
+	if (look_inside)
+		weir_dissect_inside(f, look_inside, l, p);
+	if (is_gso(f))
+		count_segments(f, p, headers);
+}
+
+enum weir_dissected weir_dissect(const struct weir_frame *f, u32 look_inside,
+				 struct weir_packet *p)
+{
+	struct weir_layer l = { .end = f->len };
+	enum weir_dissected result;
+
+	packet_start(p, f->vlan_id, f->inner_vlan_id);
+	result = dissect_ip(f, &l, p);
+	if (!result && is_deep(f, look_inside, p))
+		look_deeper(f, look_inside, &l, p);
+	return result;
+}
+
+enum weir_dissected weir_dissect_frame(const struct weir_frame *f, u16 ethertype,
+				       u32 look_inside, struct weir_packet *p)
+{
+	struct weir_layer l = { .end = f->len };
+	enum weir_dissected result;
+
+	packet_start(p, f->vlan_id, f->inner_vlan_id);
+	result = weir_dissect_link(f, ethertype, &l, p);
+	if (result)
+		return result;
+	p->ip_offset = l.at;
+	result = weir_dissect_ip(f, &l, p);
+	if (!result && is_deep(f, look_inside, p))
+		look_deeper(f, look_inside, &l, p);
+	return result && l.guessed ? WEIR_DISSECTED_NOT_IP : result;
 }

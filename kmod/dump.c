@@ -27,6 +27,7 @@ struct dump {
 	bool by_addr;
 	bool by_port;
 	bool by_protocol;
+	bool tails;		/* the last message had records with a tail */
 	u8 addr[16];
 	u8 prefix;
 	u8 protocol;
@@ -151,20 +152,36 @@ static bool matches(const struct dump *d, const struct weir_key *key)
 	return !d->by_addr || in_prefix(key->src_addr, d) || in_prefix(key->dst_addr, d);
 }
 
-/*
- * Copy flows of one CPU from the cursor on, some sets to a hold of its lock.
- * Return: records written to @r, of which there are @room.
- */
-static u32 copy_flows(struct weir_cpu *c, struct dump *d, struct weir_record *r, u32 room)
+/* The records of a message: all of one size, as in a batch. */
+struct message {
+	u8 *records;
+	u32 stride;
+	u32 room;
+	u32 count;
+	bool tails;		/* a record has something beyond the core */
+	bool ended;		/* the next record is longer than these */
+};
+
+/* Copy flows of one CPU from the cursor on, some sets to a hold of its lock. */
+static void copy_flows(struct weir_cpu *c, struct dump *d, struct message *msg)
 {
-	u32 n = 0, sets = 0;
+	u32 sets = 0;
 
 	spin_lock_bh(&c->lock);
-	while (d->set < c->table.nsets && sets < SETS_PER_HOLD && n < room) {
+	while (d->set < c->table.nsets && sets < SETS_PER_HOLD && msg->count < msg->room) {
 		const struct weir_flow *flow = &c->table.flows[d->set * WEIR_WAYS + d->way];
 
-		if (c->table.sets[d->set].tag[d->way] && matches(d, &flow->key))
-			weir_flow_record(flow, WEIR_END_NONE, &r[n++]);
+		if (c->table.sets[d->set].tag[d->way] && matches(d, &flow->key)) {
+			const bool is_long = weir_flow_is_long(flow);
+
+			msg->tails |= is_long;
+			msg->ended = is_long && msg->stride == WEIR_RECORD_CORE;
+			if (msg->ended)
+				break;
+			weir_flow_record(flow, WEIR_END_NONE, msg->stride,
+					 (struct weir_record *)(msg->records +
+								msg->count++ * msg->stride));
+		}
 		if (++d->way == WEIR_WAYS) {
 			d->way = 0;
 			d->set++;
@@ -172,7 +189,6 @@ static u32 copy_flows(struct weir_cpu *c, struct dump *d, struct weir_record *r,
 		}
 	}
 	spin_unlock_bh(&c->lock);
-	return n;
 }
 
 /* One message: flows of one CPU. Return: 0, or -EMSGSIZE with nothing written. */
@@ -180,40 +196,43 @@ static int put_flows(struct sk_buff *skb, struct netlink_callback *cb, struct we
 		     struct dump *d)
 {
 	struct weir_cpu *c = m->cpus[d->cpu];
+	struct message msg = {
+		.stride = d->tails ? sizeof(struct weir_record) : WEIR_RECORD_CORE,
+	};
 	struct nlattr *nest;
-	u32 room, n = 0;
+	u32 room;
 	void *hdr;
 
 	hdr = weir_netlink_put_header(skb, cb, WEIR_CMD_DUMP_FLOWS);
 	if (!hdr)
 		return -EMSGSIZE;
 	if (nla_put_u32(skb, WEIR_A_CPU, c->cpu) ||
-	    nla_put_u32(skb, WEIR_A_RECORD_SIZE, sizeof(struct weir_record)) ||
+	    nla_put_u32(skb, WEIR_A_RECORD_SIZE, msg.stride) ||
 	    nla_put_s64(skb, WEIR_A_CLOCK_OFFSET_NS, ktime_to_ns(ktime_mono_to_real(0)),
 			WEIR_A_PAD))
 		goto cancel;
 	/* attribute lengths are 16 bits */
 	room = min_t(u32, skb_tailroom(skb), U16_MAX) - min_t(u32, skb_tailroom(skb), NLA_HDRLEN);
-	room /= sizeof(struct weir_record);
-	if (!room)
+	msg.room = room / msg.stride;
+	if (!msg.room)
 		goto cancel;
 
-	nest = nla_reserve(skb, WEIR_A_RECORDS, room * sizeof(struct weir_record));
+	nest = nla_reserve(skb, WEIR_A_RECORDS, msg.room * msg.stride);
 	if (!nest)
 		goto cancel;
-	while (n < room && d->set < c->table.nsets) {
-		struct weir_record *r = nla_data(nest);
-
-		n += copy_flows(c, d, r + n, room - n);
+	msg.records = nla_data(nest);
+	while (msg.count < msg.room && d->set < c->table.nsets && !msg.ended) {
+		copy_flows(c, d, &msg);
 		cond_resched();
 	}
-	nest->nla_len = nla_attr_size(n * sizeof(struct weir_record));
+	d->tails = msg.tails;
+	nest->nla_len = nla_attr_size(msg.count * msg.stride);
 	skb_trim(skb, (u8 *)nest - skb->data + nest->nla_len);
 	if (d->set == c->table.nsets) {
 		d->cpu++;
 		d->set = 0;
 	}
-	if (n)
+	if (msg.count)
 		genlmsg_end(skb, hdr);
 	else
 		genlmsg_cancel(skb, hdr);

@@ -155,7 +155,8 @@ static u32 inner_headers(const struct sk_buff *skb)
 	return offset + inner_tcp_hdrlen(skb);
 }
 
-static void frame_of(const struct sk_buff *skb, struct weir_frame *f)
+static void frame_of(const struct sk_buff *skb, const struct nf_hook_state *state,
+		     struct weir_frame *f)
 {
 	const struct skb_shared_info *info = skb_shinfo(skb);
 
@@ -164,6 +165,8 @@ static void frame_of(const struct sk_buff *skb, struct weir_frame *f)
 	f->len = skb->len - skb_network_offset(skb);
 	f->pull = pull;
 	f->ctx = skb;
+	f->vlan_id = vlan_of(skb, state);
+	f->inner_vlan_id = 0;
 	f->gso_segs = 0;
 	f->gso_recount = false;
 	if (likely(!info->gso_size))
@@ -173,6 +176,7 @@ static void frame_of(const struct sk_buff *skb, struct weir_frame *f)
 	f->gso_headers = 0;
 	/* a guest says what it likes; SCTP counts its chunks itself */
 	f->gso_recount = (info->gso_type & SKB_GSO_DODGY) && info->gso_size != GSO_BY_FRAGS;
+	f->gso_udp = info->gso_type & SKB_GSO_UDP_L4;
 	if (skb->encapsulation && skb->inner_transport_header)
 		f->gso_headers = inner_headers(skb);
 	else if (info->gso_type & SKB_GSO_UDP)	/* fragments repeat the IP header alone */
@@ -195,7 +199,6 @@ static void count(struct weir_cpu *c, struct sk_buff *skb, const struct nf_hook_
 	};
 
 	p->key.in_ifindex = ingress_ifindex(skb, state);
-	p->key.vlan_id = vlan_of(skb, state);
 	p->key.where |= observed << WEIR_WHERE_OBSERVED_SHIFT;
 	if (state->in && secpath_exists(skb))
 		p->flags |= WEIR_FLOW_SECPATH;
@@ -215,9 +218,12 @@ static unsigned int meter(void *priv, struct sk_buff *skb, const struct nf_hook_
 	bool sealed;
 
 	if (likely(reason == NOT_SKIPPED)) {
-		frame_of(skb, &f);
-		if (!weir_dissect(&f, &p))
-			reason = WEIR_SKIP_TRUNCATED;
+		enum weir_dissected result;
+
+		frame_of(skb, state, &f);
+		result = weir_dissect(&f, 0, &p);
+		if (unlikely(result))
+			reason = weir_dissected_skip(result);
 		else if (is_ipvs(skb, state, &p))
 			reason = WEIR_SKIP_IPVS;
 	}

@@ -11,6 +11,12 @@
  *	 may be sent    no number     filled
  *
  * The three indices run freely and are taken modulo size, a power of two.
+ *
+ * All records of a batch are of one size, chosen when it is opened: core unless
+ * the batch before needed more. A flow with a tail that meets an open batch of
+ * core records seals it. So where nothing has a tail none is ever written, and
+ * where there is a mixture all are long: neither makes short batches, and a
+ * sender who alternates on purpose gets at most every third batch sealed early.
  */
 #ifndef _WEIR_LOG_H
 #define _WEIR_LOG_H
@@ -27,12 +33,15 @@ enum {
 	 * all of it to the reader's receive buffer.
 	 */
 	WEIR_BATCH_BYTES = 32 * 1024 - 640,
-	WEIR_BATCH_RECORDS = WEIR_BATCH_BYTES / sizeof(struct weir_record),
+	WEIR_BATCH_CORE = WEIR_BATCH_BYTES / WEIR_RECORD_CORE,
+	WEIR_BATCH_LONG = WEIR_BATCH_BYTES / sizeof(struct weir_record),
 };
 
 struct weir_slot {
-	struct weir_record *records;	/* WEIR_BATCH_RECORDS of them */
+	u8 *records;			/* WEIR_BATCH_BYTES */
 	u32 count;
+	u16 stride;			/* bytes from record to record; set when opened */
+	bool tails;			/* a record has something beyond the core */
 	u64 opened_ns;			/* when the first record came */
 	s64 clock_offset_ns;		/* set when sealed */
 	struct weir_totals totals;	/* of this batch */
@@ -41,10 +50,11 @@ struct weir_slot {
 
 struct weir_log {
 	struct weir_slot *slots;
-	struct weir_record *records;	/* all slots' */
+	u8 *records;			/* all slots' */
 	u32 size;			/* slots, a power of two */
 	u32 reserve;			/* free slots that only evictions may use */
 	u32 open;			/* under the CPU's lock */
+	bool tails;			/* the last batch sealed had some; the CPU's lock */
 	u32 tail;			/* written under the stream's lock and the CPU's */
 	u32 numbered;			/* under the stream's lock */
 };
@@ -59,6 +69,12 @@ u64 weir_log_memory(u32 batches);
 static inline struct weir_slot *weir_log_slot(const struct weir_log *log, u32 index)
 {
 	return &log->slots[index & (log->size - 1)];
+}
+
+/* Records that fit @slot, which was opened. */
+static inline u32 weir_slot_room(const struct weir_slot *slot)
+{
+	return slot->stride == WEIR_RECORD_CORE ? WEIR_BATCH_CORE : WEIR_BATCH_LONG;
 }
 
 /**

@@ -33,7 +33,7 @@
 #include "netlink.h"
 
 enum {
-	/* What a CPU gets on a machine with memory to spare: 9 and 8 MiB. */
+	/* What a CPU gets on a machine with memory to spare: 12.5 and 8 MiB. */
 	AUTO_TABLE_FLOWS = 65536,
 	AUTO_LOG_BATCHES = 256,
 	AUTO_TABLE_FLOWS_MIN = 1024,

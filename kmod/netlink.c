@@ -429,7 +429,7 @@ static struct sk_buff *event_new(size_t payload, u8 cmd, void **hdr)
 
 struct sk_buff *weir_netlink_batch(u64 instance, u64 seq, u32 cpu, const struct weir_slot *slot)
 {
-	const u32 bytes = slot->count * sizeof(struct weir_record);
+	const u32 bytes = slot->count * slot->stride;
 	struct sk_buff *skb;
 	void *hdr;
 
@@ -447,7 +447,7 @@ struct sk_buff *weir_netlink_batch(u64 instance, u64 seq, u32 cpu, const struct 
 	    put_u64(skb, WEIR_A_SEQ, seq) ||
 	    nla_put_u32(skb, WEIR_A_CPU, cpu) ||
 	    nla_put_s64(skb, WEIR_A_CLOCK_OFFSET_NS, slot->clock_offset_ns, WEIR_A_PAD) ||
-	    nla_put_u32(skb, WEIR_A_RECORD_SIZE, sizeof(struct weir_record)) ||
+	    nla_put_u32(skb, WEIR_A_RECORD_SIZE, slot->stride) ||
 	    nla_put(skb, WEIR_A_NUMBERED, sizeof(slot->numbered), &slot->numbered) ||
 	    nla_put(skb, WEIR_A_RECORDS, bytes, slot->records)) {
 		WARN_ON_ONCE(1);

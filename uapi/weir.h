@@ -302,7 +302,7 @@ enum weir_counter {
 	WEIR_COUNTER_EVICTED,		/* flowEndReason 5 */
 	WEIR_COUNTER_BATCHES,		/* batches sealed */
 	WEIR_COUNTER_LOG_FULL,		/* times expiry stopped because the log was full */
-	WEIR_COUNTER_SHORT_L4,		/* counted, but the transport header was cut: ports are 0 */
+	WEIR_COUNTER_SHORT_L4,		/* counted, with what was there of a transport header that is cut */
 
 	__WEIR_COUNTER_COUNT,
 };

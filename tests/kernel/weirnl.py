@@ -47,8 +47,10 @@ NAMES = {v: k for k, v in _enums().items() if k.startswith("WEIR_A_")}
 
 U64 = {"INSTANCE", "SEQ", "MISSING", "ACKED_SEQ", "MEMORY", "UPTIME_NS", "MOVED", "LEFT"}
 U32 = {"WINDOW", "CPU", "RECORD_SIZE", "OWNER", "CPUS", "NETNS", "MODES", "NOTICE",
-       "ACTIVE_TIMEOUT_MS", "IDLE_TIMEOUT_MS", "FIN_TIMEOUT_MS", "TABLE_FLOWS", "LOG_BATCHES"}
-U8 = {"ENABLED", "FILTER_PREFIX", "FILTER_PROTOCOL"}
+       "ACTIVE_TIMEOUT_MS", "IDLE_TIMEOUT_MS", "FIN_TIMEOUT_MS", "TABLE_FLOWS", "LOG_BATCHES",
+       "LOOK_INSIDE", "SAMPLING", "SAMPLING_METHOD", "IFINDEX", "SEEN_BY", "BYPASS"}
+U8 = {"ENABLED", "FILTER_PREFIX", "FILTER_PROTOCOL", "COVER"}
+STRINGS = {"VERSION", "INTERFACES", "IFNAME"}
 TOTALS = {"NUMBERED", "SEEN", "TABLE", "PENDING", "ACKED"}
 
 RECORD = struct.Struct("=16s16s2s2sIIHBBBBBBHHIIQQQQQQII6s6sI")
@@ -105,8 +107,8 @@ def decode(data):
             out[name] = struct.unpack(f"={len(value) // 8}Q", value)
         elif name == "CLOCK_OFFSET_NS":
             out[name] = struct.unpack("=q", value)[0]
-        elif name == "VERSION":
-            out[name] = value.rstrip(b"\0").decode()
+        elif name in STRINGS:
+            out[name] = value.rstrip(b"\0").decode(errors="replace")
         elif name != "PAD":
             out[name] = value
     return out
@@ -116,7 +118,9 @@ def encode(**values):
     """Attributes from NAME=value; bytes go as they are."""
     data = b""
     for name, value in values.items():
-        if not isinstance(value, bytes):
+        if isinstance(value, str):
+            value = value.encode() + b"\0"
+        elif not isinstance(value, bytes):
             form = "=Q" if name in U64 else "=I" if name in U32 else \
                 "=H" if name == "FILTER_PORT" else "=B"
             value = struct.pack(form, value)

@@ -60,7 +60,8 @@ static struct {
 	struct weir_totals reasons[WEIR_END_NO_RESOURCES + 1];
 	u64 sum[SLOTS_MAX];		/* of sealed batches' content */
 	u32 read_open, read_count;	/* records before are known */
-	u64 sealed, full, evicted[3], refused;
+	bool tails;			/* the last batch sealed had some */
+	u64 sealed, full[2], early, evicted[3], refused;
 } t;
 
 #define CHECK(what, ...)                                                                           \
@@ -98,18 +99,41 @@ u32 hsiphash(const void *data, size_t bytes, const hsiphash_key_t *key)
 	return (u32)hash & t.mask;
 }
 
+/* What a reader makes of record @i: a core record has zeros for a tail. */
+static struct weir_record record_of(const struct weir_slot *slot, u32 i)
+{
+	struct weir_record r = {0};
+
+	memcpy(&r, slot->records + i * slot->stride, slot->stride);
+	return r;
+}
+
+static bool has_tail(const struct weir_record *r)
+{
+	static const u8 zero[sizeof(*r) - WEIR_RECORD_CORE];
+
+	return memcmp((const u8 *)r + WEIR_RECORD_CORE, zero, sizeof(zero));
+}
+
 static u64 checksum(const struct weir_slot *slot)
 {
 	const u8 *at = (const u8 *)slot->records;
 	u64 sum = slot->count ^ (u64)slot->clock_offset_ns;
 
-	for (size_t i = 0; i < slot->count * sizeof(*slot->records); i += 8) {
+	for (size_t i = 0; i < (size_t)slot->count * slot->stride; i += 8) {
 		u64 word;
 
 		memcpy(&word, at + i, 8);
 		sum = (sum ^ word) * 0x9e3779b97f4a7c15 + 1;
 	}
 	return sum;
+}
+
+static bool is_long(u32 flow)
+{
+	const struct weir_key *key = &t.keys[flow];
+
+	return key->tunnel_id || key->inner_vlan_id || key->netns || key->where >> 8;
 }
 
 static u32 set_of(u32 flow)
@@ -238,6 +262,34 @@ static void check_reason(const struct weir_record *r, u32 flow, bool syn)
 	}
 }
 
+/*
+ * Long only where a record of this batch or of the one before has a tail: no tail is lost, and none
+ * is written without need.
+ */
+static void check_stride(const struct weir_slot *slot)
+{
+	bool tails = false;
+
+	for (u32 i = 0; i < slot->count; i++) {
+		const struct weir_record r = record_of(slot, i);
+
+		tails |= has_tail(&r);
+	}
+	CHECK(slot->stride == WEIR_RECORD_CORE || slot->stride == sizeof(struct weir_record),
+	      "records of %u bytes", slot->stride);
+	CHECK(tails == slot->tails, "tails: %d, said: %d", tails, slot->tails);
+	CHECK(slot->stride == (tails || t.tails ? sizeof(struct weir_record) : WEIR_RECORD_CORE),
+	      "records of %u bytes, tails: %d, before: %d", slot->stride, tails, t.tails);
+	t.tails = tails;
+}
+
+/* Sealed because a long record came that it had no place for? */
+static bool is_too_short(const struct weir_slot *slot, const struct weir_slot *next)
+{
+	return slot->stride == WEIR_RECORD_CORE && next->count &&
+	       next->stride == sizeof(struct weir_record);
+}
+
 /* The reserve is there for evictions, and for what may be the last chance. */
 static void check_place(const struct weir_record *r, u32 slot)
 {
@@ -274,21 +326,28 @@ static unsigned int read_log(bool syn, u32 *last)
 
 		if (t.read_open == log->open && log->open - log->tail == log->size)
 			break;	/* there is no open one: this is the oldest */
-		CHECK(slot->count <= WEIR_BATCH_RECORDS, "%u records in a batch", slot->count);
+		CHECK(slot->count * slot->stride <= WEIR_BATCH_BYTES, "%u records of %u bytes",
+		      slot->count, slot->stride);
 		while (t.read_count < slot->count) {
-			const struct weir_record *r = &slot->records[t.read_count++];
+			const struct weir_record r = record_of(slot, t.read_count++);
 
-			*last = ntohs(r->src_port);
-			check_place(r, t.read_open);
-			take_record(r, syn);
+			*last = ntohs(r.src_port);
+			check_place(&r, t.read_open);
+			take_record(&r, syn);
 			n++;
 		}
 		if (t.read_open == log->open) {
-			CHECK(slot->count < WEIR_BATCH_RECORDS, "a full batch is open");
+			CHECK(!slot->count || slot->count < weir_slot_room(slot), "full but open");
 			break;
 		}
 		CHECK(slot->count, "an empty batch is sealed");
-		t.full += slot->count == WEIR_BATCH_RECORDS;
+		check_stride(slot);
+		if (slot->count == weir_slot_room(slot))
+			t.full[slot->stride > WEIR_RECORD_CORE]++;
+		else if (is_too_short(slot, weir_log_slot(log, t.read_open + 1)))
+			t.early++;
+		else
+			CHECK(t.operation == OTHER, "sealed with %u records", slot->count);
 		t.sum[t.read_open++ & (log->size - 1)] = checksum(slot);
 		t.read_count = 0;
 		t.sealed++;
@@ -337,8 +396,8 @@ static void check_pending(void)
 			continue;
 		}
 		for (u32 i = 0; i < slot->count; i++) {
-			const struct weir_totals what = {1, slot->records[i].packets,
-							 slot->records[i].bytes};
+			const struct weir_record r = record_of(slot, i);
+			const struct weir_totals what = {1, r.packets, r.bytes};
 
 			weir_totals_add(&batch, &what);
 		}
@@ -376,11 +435,16 @@ static void check_all(void)
 	check_pending();
 }
 
-static bool has_room(bool last_resort)
+/* Is there a place for a record of @flow? A long one does not fit an open batch of core ones. */
+static bool has_room(u32 flow, bool last_resort)
 {
 	const struct weir_log *log = &t.cpu.log;
+	const struct weir_slot *slot = weir_log_slot(log, log->open);
+	const u32 used = log->open - log->tail, limit = log->size - (last_resort ? 0 : log->reserve);
 
-	return log->open - log->tail < log->size - (last_resort ? 0 : log->reserve);
+	if (used < limit && is_long(flow) && slot->count && slot->stride == WEIR_RECORD_CORE)
+		return used + 1 < limit;
+	return used < limit;
 }
 
 static void model_packet(u32 flow, const struct weir_packet *p, const struct weir_sight *s)
@@ -431,17 +495,35 @@ static struct weir_packet random_packet(u32 flow)
 	return p;
 }
 
-/* No record and no room for one: either the flow was there or the packet is lost. */
-static bool is_refused(u32 flow)
+/*
+ * Is @flow's packet lost, because its set is full and the log has no room for the victim? Of
+ * victims that are as good, one with a tail and one without, the model does not know which.
+ */
+static enum { NO, YES, EITHER } is_refused(u32 flow)
 {
-	unsigned int members = 0;
+	unsigned int members = 0, refused = 0, taken = 0;
+	u64 best = 0;
 
-	if (t.table[flow].packets || has_room(true))
-		return false;
-	for (u32 i = 0; i < FLOWS; i++)
-		members += t.table[i].packets && set_of(i) == set_of(flow);
+	for (u32 i = 0; i < FLOWS && !t.table[flow].packets; i++) {
+		const struct entry *e = &t.table[i];
+		const u64 value = (u64)worth(e) << 32 |
+				  (weir_ticks(t.now) - weir_ticks(e->end_ns));
+
+		if (!e->packets || set_of(i) != set_of(flow))
+			continue;
+		members++;
+		if (value > best)
+			refused = taken = 0;
+		if (value >= best) {
+			refused += !has_room(i, true);
+			taken += has_room(i, true);
+			best = value;
+		}
+	}
 	CHECK(members <= WEIR_WAYS, "%u flows in a set", members);
-	return members == WEIR_WAYS;
+	if (members < WEIR_WAYS || !refused)
+		return NO;
+	return taken ? EITHER : YES;
 }
 
 static void do_meter(u32 flow)
@@ -452,15 +534,21 @@ static void do_meter(u32 flow)
 	const struct weir_packet p = random_packet(flow);
 	const struct weir_totals what = {0, p.packets, p.bytes};
 	const struct entry before = t.table[flow];
-	const bool refused = is_refused(flow), room = has_room(false);
+	const u64 lost = t.cpu.ledger.lost[WEIR_LOST_NO_ROOM].packets;
+	const int expected = is_refused(flow);
+	const bool room = has_room(flow, false);
 	const bool syn = p.tcp_flags & SYN;
 	const bool ends = is_idle_due(&before) || is_finished_due(&before) ||
 			  (before.finished && syn);
 	const bool due = before.packets && (ends || is_active_due(&before));
+	bool refused;
 	unsigned int n;
 	u32 last = FLOWS;
 
 	weir_cache_meter(&t.cpu, &p, &s, t.now);
+	refused = t.cpu.ledger.lost[WEIR_LOST_NO_ROOM].packets != lost;
+	CHECK(expected == EITHER || refused == (expected == YES), "flow %u: lost: %d", flow,
+	      refused);
 	n = read_log(syn, &last);
 	CHECK(n <= 1, "%u records for one packet", n);
 	CHECK(!before.packets || n == (due && room), "flow %u, due: %d, room: %d, %u records", flow,
@@ -478,6 +566,15 @@ static void do_meter(u32 flow)
 	}
 }
 
+/* Is a flow of @set in the table for which the log has no room? */
+static bool is_stuck(u32 set, bool last_resort)
+{
+	for (u32 i = 0; i < FLOWS; i++)
+		if (t.table[i].packets && set_of(i) == set && !has_room(i, last_resort))
+			return true;
+	return false;
+}
+
 /* One set, as the cursor does it. */
 static bool do_expire(u32 set)
 {
@@ -488,7 +585,7 @@ static bool do_expire(u32 set)
 
 	CHECK(n == moved, "%u moved, %u records", moved, n);
 	if (!done) {
-		CHECK(!has_room(false), "expiry stopped, though there is room");
+		CHECK(is_stuck(set, false), "expiry stopped, though there is room");
 		return false;
 	}
 	for (u32 i = 0; i < FLOWS; i++)
@@ -520,9 +617,12 @@ static void do_flush(u32 set, bool last_resort)
 	left = weir_cache_flush(&t.cpu, set, t.now, last_resort, &moved);
 	n = read_log(false, &last);
 	CHECK(n == moved, "%u moved, %u records", moved, n);
-	CHECK(!left || !has_room(last_resort), "%u left, though there is room", left);
-	for (u32 i = 0; i < FLOWS; i++)
-		members += t.table[i].packets && set_of(i) == set;
+	for (u32 i = 0; i < FLOWS; i++) {
+		if (!t.table[i].packets || set_of(i) != set)
+			continue;
+		members++;
+		CHECK(!has_room(i, last_resort), "flow %u left, though there is room", i);
+	}
 	CHECK(left == members, "%u left, %u in the table", left, members);
 }
 
@@ -610,10 +710,12 @@ static void operate(u32 flows, u32 reader)
 		do_free(pick(4), pick(8));
 }
 
-static void setup_keys(void)
+/* Of 64 flows, @tails have something beyond the core of a record. */
+static void setup_keys(u32 tails)
 {
 	for (u32 i = 0; i < FLOWS; i++) {
 		struct weir_key *key = &t.keys[i];
+		const u32 tail = pick(64) < tails ? 1 + pick(15) : 0;
 
 		for (int k = 0; k < 16; k++) {
 			key->src_addr[k] = (u8)(pick(2) ? 1 : pick(256));
@@ -622,18 +724,18 @@ static void setup_keys(void)
 		key->src_port = htons((u16)i);
 		key->dst_port = htons((u16)pick(65536));
 		key->in_ifindex = pick(5);
-		key->where = (u16)(pick(6) << 8 | pick(8) << 4 | pick(4));
+		key->where = (u16)((tail & 1 ? 1 + pick(5) : 0) << 8 | pick(8) << 4 | pick(4));
 		key->vlan_id = (u16)pick(4096);
-		key->inner_vlan_id = (u16)(pick(4) ? 0 : pick(4096));
-		key->tunnel_id = pick(4) ? 0 : pick(1 << 24);
-		key->netns = pick(4) ? 0 : pick(1 << 30);
+		key->inner_vlan_id = (u16)(tail & 2 ? 1 + pick(4095) : 0);
+		key->tunnel_id = tail & 4 ? 1 + pick(1 << 24) : 0;
+		key->netns = tail & 8 ? 1 + pick(1 << 30) : 0;
 		key->protocol = pick(4) ? 6 : 17;
 		key->tos = (u8)(pick(64) << 2);
 		t.hashes[i] = hsiphash(key, sizeof(*key), &t.meter.hash_key);
 	}
 }
 
-static void start(u64 seed, u32 table_flows, u32 batches, u32 mask)
+static void start(u64 seed, u32 table_flows, u32 batches, u32 mask, u32 tails)
 {
 	memset(&t, 0, sizeof(t));
 	t.seed = seed;
@@ -650,7 +752,7 @@ static void start(u64 seed, u32 table_flows, u32 batches, u32 mask)
 	ck_assert_int_eq(weir_cache_init(&t.cpu.table, table_flows, 0), 0);
 	ck_assert_int_eq(weir_log_init(&t.cpu.log, batches, 0), 0);
 	ck_assert_uint_eq(t.cpu.log.reserve, batches < 16 ? 1 : batches / 8);
-	setup_keys();
+	setup_keys(tails);
 }
 
 static void stop(void)
@@ -680,19 +782,19 @@ static void stop(void)
 
 static const struct shape {
 	const char *name;
-	u32 table, batches, mask, flows, reader, steps;
+	u32 table, batches, mask, flows, reader, steps, tails;
 } shapes[] = {
-	{"a table with room", 2048, 4, ~0U, 256, 64, 40000},
-	{"full sets", 64, 8, ~0U, FLOWS, 64, 40000},
-	{"a reader that is slow", 128, 4, ~0U, FLOWS, 8, 60000},
-	{"the smallest log, hardly read", 64, 2, ~0U, 512, 3, 60000},
-	{"tags that meet", 64, 4, 0x4f, 128, 64, 40000},
-	{"one set", 64, 2, 0xffffff00, 32, 32, 40000},
+	{"a table with room", 2048, 4, ~0U, 256, 64, 40000, 1},
+	{"full sets", 64, 8, ~0U, FLOWS, 64, 40000, 0},
+	{"a reader that is slow", 128, 4, ~0U, FLOWS, 8, 60000, 1},
+	{"the smallest log, hardly read", 64, 2, ~0U, 512, 3, 60000, 8},
+	{"tags that meet", 64, 4, 0x4f, 128, 64, 40000, 64},
+	{"one set", 64, 2, 0xffffff00, 32, 32, 40000, 32},
 };
 
 static void run(const struct shape *shape, u64 seed)
 {
-	start(seed, shape->table, shape->batches, shape->mask);
+	start(seed, shape->table, shape->batches, shape->mask, shape->tails);
 	for (t.step = 0; t.step < shape->steps; t.step++) {
 		operate(shape->flows, shape->reader);
 		read_log(false, &(u32){0});
@@ -708,22 +810,25 @@ START_TEST(model)
 	const struct shape *shape = &shapes[_i];
 	const char *wanted = getenv("WEIR_SEED");
 	u64 first = wanted ? strtoull(wanted, NULL, 10) : 1, last = wanted ? first : 6;
-	u64 reasons[WEIR_END_NO_RESOURCES + 1] = {0}, classes[3] = {0}, refused = 0, full = 0;
+	u64 reasons[WEIR_END_NO_RESOURCES + 1] = {0}, classes[3] = {0}, refused = 0, full[2] = {0}, early = 0;
 
 	for (u64 seed = first; seed <= last; seed++) {
 		run(shape, seed);
 		refused += t.refused;
-		full += t.full;
+		full[0] += t.full[0];
+		full[1] += t.full[1];
+		early += t.early;
 		for (int i = 0; i <= WEIR_END_NO_RESOURCES; i++)
 			reasons[i] += t.reasons[i].flows;
 		for (int i = 0; i < 3; i++)
 			classes[i] += t.evicted[i];
 	}
 	printf("%s: idle %llu, active %llu, detected %llu, forced %llu; evicted %llu finished, "
-	       "%llu single, %llu other; %llu full batches; %llu packets lost\n",
+	       "%llu single, %llu other; %llu full batches of core records, %llu of long "
+	       "ones, %llu sealed for a long one; %llu packets lost\n",
 	       shape->name, reasons[WEIR_END_IDLE], reasons[WEIR_END_ACTIVE],
 	       reasons[WEIR_END_DETECTED], reasons[WEIR_END_FORCED], classes[2], classes[1],
-	       classes[0], full, refused);
+	       classes[0], full[0], full[1], early, refused);
 	if (wanted)
 		return;
 	/* a run that does not get to the cases shows nothing */
@@ -734,7 +839,8 @@ START_TEST(model)
 		ck_assert_uint_gt(classes[1], 0);
 		ck_assert_uint_gt(classes[2], 0);
 	}
-	ck_assert_uint_gt(full, 0);
+	ck_assert_uint_gt(full[!!shape->tails], 0);
+	ck_assert_uint_eq(early > 0, shape->tails && shape->tails < 64);
 	if (shape->reader < 16)
 		ck_assert_uint_gt(refused, 0);
 }
@@ -748,7 +854,7 @@ static struct weir_record tcp_stream(const u32 (*segments)[3], size_t n)
 	struct weir_record r;
 	unsigned int moved = 0;
 
-	start(1, 64, 2, ~0U);
+	start(1, 64, 2, ~0U, 0);
 	for (size_t i = 0; i < n; i++) {
 		p.tcp_seq = segments[i][0];
 		p.tcp_seq_len = segments[i][1];
@@ -758,7 +864,7 @@ static struct weir_record tcp_stream(const u32 (*segments)[3], size_t n)
 	for (u32 set = 0; set < t.cpu.table.nsets; set++)
 		weir_cache_flush(&t.cpu, set, t.now, false, &moved);
 	ck_assert_uint_eq(moved, 1);
-	r = t.cpu.log.slots[0].records[0];
+	r = record_of(t.cpu.log.slots, 0);
 	weir_cache_destroy(&t.cpu.table);
 	weir_log_destroy(&t.cpu.log);
 	return r;
@@ -811,10 +917,10 @@ START_TEST(sequence_numbers_across_records)
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
 		struct weir_packet p = {.packets = 1, .bytes = 100, .key.protocol = 6,
 					.tcp_seq = 100, .tcp_seq_len = 50};
-		const struct weir_record *r;
+		struct weir_record r;
 		unsigned int moved = 0;
 
-		start(1, 64, 2, ~0U);
+		start(1, 64, 2, ~0U, 0);
 		t.meter.idle_ns = 5000 * MS;
 		t.meter.active_ns = 3000 * MS;
 		t.meter.fin_ns = 2000 * MS;
@@ -825,15 +931,15 @@ START_TEST(sequence_numbers_across_records)
 		weir_cache_meter(&t.cpu, &p, &(struct weir_sight){0}, t.now);
 		for (u32 set = 0; set < t.cpu.table.nsets; set++)
 			weir_cache_flush(&t.cpu, set, t.now, false, &moved);
-		r = t.cpu.log.slots[0].records;
+		r = record_of(t.cpu.log.slots, 0);
 		ck_assert_uint_eq(t.cpu.log.slots[0].count, cases[i].reason ? 2 : 1);
 		if (cases[i].reason) {
-			ck_assert_uint_eq(r->end_reason, cases[i].reason);
-			ck_assert_uint_eq(r->retransmitted, 0);
-			r++;
+			ck_assert_uint_eq(r.end_reason, cases[i].reason);
+			ck_assert_uint_eq(r.retransmitted, 0);
+			r = record_of(t.cpu.log.slots, 1);
 		}
-		ck_assert_uint_eq(r->end_reason, WEIR_END_FORCED);
-		ck_assert_msg(r->retransmitted == cases[i].retransmitted, "case %zu", i);
+		ck_assert_uint_eq(r.end_reason, WEIR_END_FORCED);
+		ck_assert_msg(r.retransmitted == cases[i].retransmitted, "case %zu", i);
 		weir_cache_destroy(&t.cpu.table);
 		weir_log_destroy(&t.cpu.log);
 	}
@@ -859,7 +965,7 @@ END_TEST
 
 START_TEST(reserve_of_a_large_log)
 {
-	start(1, 64, 32, ~0U);
+	start(1, 64, 32, ~0U, 0);
 	stop();
 }
 END_TEST
@@ -868,7 +974,7 @@ START_TEST(memory_is_what_is_said)
 {
 	ck_assert_uint_eq(weir_cache_memory(64), 64 * 192 + 8 * 64);
 	ck_assert_uint_eq(weir_log_memory(2),
-			  2 * (sizeof(struct weir_slot) + WEIR_BATCH_RECORDS * 192));
+			  2 * (sizeof(struct weir_slot) + WEIR_BATCH_BYTES));
 }
 END_TEST
 

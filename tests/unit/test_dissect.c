@@ -40,7 +40,7 @@ struct test {
 	const char *name;
 	const char *hex;
 	u32 padding;	/* bytes after the packet */
-	bool damaged;
+	enum weir_dissected result;
 	/* frame */
 	u32 gso_segs, gso_size, gso_headers;
 	bool gso_recount;
@@ -99,11 +99,11 @@ static bool pull(const void *ctx, u32 offset, void *to, u32 n)
 	return true;
 }
 
-static bool look_split(const struct bytes *b, struct weir_frame frame, u32 split,
+static enum weir_dissected look_split(const struct bytes *b, struct weir_frame frame, u32 split,
 		       struct weir_packet *p)
 {
 	u8 *linear = malloc(split ? split : 1);
-	bool ok;
+	enum weir_dissected result;
 
 	memcpy(linear, b->at, split);
 	frame.linear = linear;
@@ -112,25 +112,25 @@ static bool look_split(const struct bytes *b, struct weir_frame frame, u32 split
 	frame.pull = pull;
 	frame.ctx = b;
 	memset(p, split & 1 ? 0xff : 0x55, sizeof(*p));
-	ok = weir_dissect(&frame, p);
+	result = weir_dissect(&frame, 0, p);
 	free(linear);
-	return ok;
+	return result;
 }
 
 /* Look at @b in every split. */
-static bool look(const char *name, const struct bytes *b, const struct weir_frame *frame,
-		 struct weir_packet *p)
+static enum weir_dissected look(const char *name, const struct bytes *b,
+				const struct weir_frame *frame, struct weir_packet *p)
 {
-	bool ok = look_split(b, *frame, b->len, p);
+	enum weir_dissected result = look_split(b, *frame, b->len, p);
 
 	for (u32 split = 0; split < b->len; split++) {
 		struct weir_packet other;
 
-		ck_assert_msg(look_split(b, *frame, split, &other) == ok, "%s: split at %u", name,
-			      split);
-		ck_assert_msg(!memcmp(p, &other, sizeof(other)), "%s: split at %u", name, split);
+		ck_assert_msg(look_split(b, *frame, split, &other) == result,
+			      "%s: split at %u", name, split);
+		ck_assert_msg(result || !memcmp(p, &other, sizeof(other)), "%s: split at %u", name, split);
 	}
-	return ok;
+	return result;
 }
 
 #define EQUAL(field, expected)                                                                     \
@@ -167,13 +167,13 @@ static void check(const struct test *t)
 	const u32 len = b.len;
 	const bool ipv6 = b.at[0] >> 4 == 6;
 	struct weir_packet p;
-	bool ok;
+	enum weir_dissected result;
 
 	memset(b.at + b.len, 0xee, t->padding);
 	b.len += t->padding;
-	ok = look(t->name, &b, &frame, &p);
-	ck_assert_msg(ok == !t->damaged, "%s: taken: %d", t->name, ok);
-	if (t->damaged)
+	result = look(t->name, &b, &frame, &p);
+	ck_assert_msg(result == t->result, "%s: result %d", t->name, result);
+	if (t->result)
 		return;
 	EQUAL(key.protocol, t->protocol ? t->protocol : IPPROTO_TCP);
 	EQUAL(key.src_port, htons(t->src_port));
@@ -195,6 +195,8 @@ static void check(const struct test *t)
 	check_addresses(t, &p, ipv6);
 }
 
+#define DAMAGED .result = WEIR_DISSECTED_DAMAGED
+#define TRUNCATED .result = WEIR_DISSECTED_TRUNCATED
 #define BOTH_PORTS .src_port = 40001, .dst_port = 443
 #define ACK_ONLY BOTH_PORTS, .tcp_flags = 0x10
 
@@ -208,27 +210,26 @@ static const struct test ipv4[] = {
 		 "0101010101010101010101010101010101010101" TCP("5010")),
 	 ACK_ONLY},
 	{"nothing behind the header", IP4("fd", ""), .protocol = 253},
-	{"IHL 4", IP4_OPT("4400", "0000", "06", TCP("5010")), .damaged = true},
-	{"IHL 0", IP4_OPT("4000", "0000", "06", TCP("5010")), .damaged = true},
-	{"IHL past the end", IP4_OPT("4f00", "0000", "06", TCP("5010")), .damaged = true},
+	{"IHL 4", IP4_OPT("4400", "0000", "06", TCP("5010")), DAMAGED},
+	{"IHL 0", IP4_OPT("4000", "0000", "06", TCP("5010")), DAMAGED},
+	{"IHL past the end", IP4_OPT("4f00", "0000", "06", TCP("5010")), DAMAGED},
 	{"length below the header",
-	 "4500 0013 1234 0000 4006 0000 0a000001 0a000002" TCP("5010"), .damaged = true},
+	 "4500 0013 1234 0000 4006 0000 0a000001 0a000002" TCP("5010"), DAMAGED},
 	{"length below its options",
-	 "4600 0014 1234 0000 4006 0000 0a000001 0a000002 01010101" TCP("5010"), .damaged = true},
+	 "4600 0014 1234 0000 4006 0000 0a000001 0a000002 01010101" TCP("5010"), DAMAGED},
 	{"length beyond the frame",
-	 "4500 0029 1234 0000 4006 0000 0a000001 0a000002" TCP("5010"), .damaged = true},
+	 "4500 0029 1234 0000 4006 0000 0a000001 0a000002" TCP("5010"), TRUNCATED},
 	{"length ends in the TCP header",
-	 "4500 0027 1234 0000 4006 0000 0a000001 0a000002" TCP("5010"), .bytes = 39,
-	 .short_l4 = true},
-	{"length 0 is BIG TCP", "4500 0000 1234 0000 4006 0000 0a000001 0a000002" TCP("5010"),
-	 ACK_ONLY},
+	 "4500 0027 1234 0000 4006 0000 0a000001 0a000002" TCP("5010"), BOTH_PORTS,
+	 .tcp_flags = 0x10, .bytes = 39, .short_l4 = true},
+	{"length 0", "4500 0000 1234 0000 4006 0000 0a000001 0a000002" TCP("5010"), DAMAGED},
 	{"length 0, wrong IHL", "4f00 0000 1234 0000 4006 0000 0a000001 0a000002" TCP("5010"),
-	 .damaged = true},
-	{"19 bytes", "4500 0013 1234 0000 4006 0000 0a000001 0a0000", .damaged = true},
-	{"1 byte", "45", .damaged = true},
-	{"no byte", "", .damaged = true},
-	{"version 5", IP4_OPT("5500", "0000", "06", TCP("5010")), .damaged = true},
-	{"version 0", IP4_OPT("0500", "0000", "06", TCP("5010")), .damaged = true},
+	 DAMAGED},
+	{"19 bytes", "4500 0013 1234 0000 4006 0000 0a000001 0a0000", TRUNCATED},
+	{"1 byte", "45", TRUNCATED},
+	{"no byte", "", TRUNCATED},
+	{"version 5", IP4_OPT("5500", "0000", "06", TCP("5010")), DAMAGED},
+	{"version 0", IP4_OPT("0500", "0000", "06", TCP("5010")), DAMAGED},
 	{"EF and ECT(0)", IP4_OPT("45ba", "0000", "06", TCP("5010")), ACK_ONLY, .tos = 0xb8,
 	 .ecn = 2},
 	{"CE", IP4_OPT("4503", "0000", "06", TCP("5010")), ACK_ONLY, .ecn = 3},
@@ -238,7 +239,15 @@ static const struct test ipv4[] = {
 	{"reserved flag", IP4_FRAG("8000", "06", TCP("5010")), ACK_ONLY},
 	{"first fragment", IP4_FRAG("2000", "06", TCP("5018") "aabb"), BOTH_PORTS,
 	 .tcp_flags = 0x18, .flags = WEIR_FLOW_FRAGMENTS, .payload = true},
-	{"first fragment, cut", IP4_FRAG("2000", "06", "9c4101bb12345678"), .short_l4 = true,
+	{"first fragment, cut", IP4_FRAG("2000", "06", "9c4101bb12345678"), BOTH_PORTS,
+	 .short_l4 = true, .flags = WEIR_FLOW_FRAGMENTS},
+	{"first fragment, cut behind the flags",
+	 IP4_FRAG("2000", "06", "9c4101bb 12345678 00000001 5112"), BOTH_PORTS, .tcp_flags = 0x112,
+	 .short_l4 = true, .flags = WEIR_FLOW_FRAGMENTS},
+	{"first fragment, cut in the flags",
+	 IP4_FRAG("2000", "06", "9c4101bb 12345678 00000001 51"), BOTH_PORTS, .short_l4 = true,
+	 .flags = WEIR_FLOW_FRAGMENTS},
+	{"first fragment, cut in the ports", IP4_FRAG("2000", "06", "9c4101"), .short_l4 = true,
 	 .flags = WEIR_FLOW_FRAGMENTS},
 	{"middle fragment", IP4_FRAG("2001", "06", TCP("5018") "aabb"),
 	 .flags = WEIR_FLOW_FRAGMENTS, .where = WEIR_WHERE_LATER_FRAGMENT},
@@ -273,27 +282,35 @@ static const struct test transport[] = {
 	{"data offset past the end", IP4("06", TCP("6018")), BOTH_PORTS, .tcp_flags = 0x18},
 	{"data offset into the padding", IP4("06", TCP("6018")), .padding = 8, BOTH_PORTS,
 	 .tcp_flags = 0x18},
-	{"TCP, 19 bytes", IP4("06", PORTS "12345678 00000001 5010 ffff 0000 00"),
-	 .short_l4 = true},
+	{"TCP, 19 bytes", IP4("06", PORTS "12345678 00000001 5010 ffff 0000 00"), BOTH_PORTS,
+	 .tcp_flags = 0x10, .short_l4 = true},
 	{"TCP, 19 bytes and padding", IP4("06", PORTS "12345678 00000001 5010 ffff 0000 00"),
-	 .padding = 7, .short_l4 = true},
+	 .padding = 7, BOTH_PORTS, .tcp_flags = 0x10, .short_l4 = true},
 	{"TCP, no byte", IP4("06", ""), .short_l4 = true},
 	{"UDP", IP4("11", UDP), BOTH_PORTS, .protocol = IPPROTO_UDP},
-	{"UDP, 7 bytes", IP4("11", PORTS "000800"), .protocol = IPPROTO_UDP, .short_l4 = true},
+	{"UDP, 7 bytes", IP4("11", PORTS "000800"), BOTH_PORTS, .protocol = IPPROTO_UDP,
+	 .short_l4 = true},
+	{"UDP, 4 bytes", IP4("11", PORTS), BOTH_PORTS, .protocol = IPPROTO_UDP, .short_l4 = true},
+	{"UDP, 3 bytes", IP4("11", "9c4101"), .padding = 5, .protocol = IPPROTO_UDP,
+	 .short_l4 = true},
 	{"UDP-Lite", IP4("88", UDP "aa"), BOTH_PORTS, .protocol = UDPLITE},
-	{"UDP-Lite, 7 bytes", IP4("88", PORTS "000800"), .protocol = UDPLITE, .short_l4 = true},
+	{"UDP-Lite, 7 bytes", IP4("88", PORTS "000800"), BOTH_PORTS, .protocol = UDPLITE,
+	 .short_l4 = true},
 	{"SCTP", IP4("84", PORTS "00000001 00000002"), BOTH_PORTS, .protocol = SCTP},
-	{"SCTP, 11 bytes", IP4("84", PORTS "00000001 000000"), .protocol = SCTP,
+	{"SCTP, 11 bytes", IP4("84", PORTS "00000001 000000"), BOTH_PORTS, .protocol = SCTP,
 	 .short_l4 = true},
 	{"DCCP", IP4("21", PORTS "03000000 01000000"), BOTH_PORTS, .protocol = DCCP},
-	{"DCCP, 11 bytes", IP4("21", PORTS "03000000 010000"), .protocol = DCCP,
+	{"DCCP, 11 bytes", IP4("21", PORTS "03000000 010000"), BOTH_PORTS, .protocol = DCCP,
 	 .short_l4 = true},
 	{"ICMP", IP4("01", "0301 0000 0000 0000"), .protocol = IPPROTO_ICMP, .dst_port = 0x0301},
 	{"ICMP, 4 bytes", IP4("01", "0b00 0000"), .protocol = IPPROTO_ICMP, .dst_port = 0x0b00},
-	{"ICMP, 3 bytes", IP4("01", "0b0000"), .protocol = IPPROTO_ICMP, .short_l4 = true},
+	{"ICMP, 3 bytes", IP4("01", "0b0000"), .protocol = IPPROTO_ICMP, .dst_port = 0x0b00,
+	 .short_l4 = true},
+	{"ICMP, 1 byte", IP4("01", "0b"), .protocol = IPPROTO_ICMP, .short_l4 = true},
 	{"ICMPv6", IP6("3a", "8007 0000 0001 0002"), .protocol = IPPROTO_ICMPV6,
 	 .dst_port = 0x8007},
-	{"ICMPv6, 3 bytes", IP6("3a", "800700"), .protocol = IPPROTO_ICMPV6, .short_l4 = true},
+	{"ICMPv6, 3 bytes", IP6("3a", "800700"), .protocol = IPPROTO_ICMPV6,
+	 .dst_port = 0x8007, .short_l4 = true},
 	{"ICMP in IPv6", IP6("01", "0301 0000"), .protocol = IPPROTO_ICMP},
 	{"ICMPv6 in IPv4", IP4("3a", "8000 0000"), .protocol = IPPROTO_ICMPV6},
 	{"GRE has no ports", IP4("2f", "1234567812345678"), .protocol = IPPROTO_GRE},
@@ -312,15 +329,22 @@ static const struct test ipv6[] = {
 	{"flow label is no traffic class", IP6_TOS("600fffff", "06", TCP("5010")), ACK_ONLY},
 	{"CE", IP6_TOS("60300000", "06", TCP("5010")), ACK_ONLY, .ecn = 3},
 	{"39 bytes", "60000000 0000 3b40" "20010db8000000000000000000000001"
-	 "20010db80000000000000000000000", .damaged = true},
+	 "20010db80000000000000000000000", TRUNCATED},
 	{"header alone", IP6("3b", ""), .protocol = IPPROTO_NONE},
-	{"length beyond the frame", "60000000 0015 0640" ADDRESSES6 TCP("5010"), .damaged = true},
+	{"length beyond the frame", "60000000 0015 0640" ADDRESSES6 TCP("5010"), TRUNCATED},
 	{"length ends in the TCP header", "60000000 0013 0640" ADDRESSES6 TCP("5010"),
-	 .bytes = 59, .short_l4 = true},
-	{"length 0 is BIG TCP", "60000000 0000 0640" ADDRESSES6 TCP("5010"), ACK_ONLY},
-	{"jumbogram",
-	 "60000000 0000 0040" ADDRESSES6 "0600 c204 00000020" TCP("5018") "aabbccdd",
-	 BOTH_PORTS, .tcp_flags = 0x18, .seq_len = 4, .payload = true},
+	 BOTH_PORTS, .tcp_flags = 0x10, .bytes = 59, .short_l4 = true},
+	{"length 0: the rest is padding", "60000000 0000 3b40" ADDRESSES6 TCP("5010"), .bytes = 40,
+	 .protocol = IPPROTO_NONE},
+	{"length 0, TCP cut", "60000000 0000 0640" ADDRESSES6 TCP("5010"), .bytes = 40,
+	 .short_l4 = true},
+	{"length 0 before a hop-by-hop header", "60000000 0000 0040" ADDRESSES6 EXT("06"), DAMAGED},
+	{"length 0, hop-by-hop header cut", "60000000 0000 0040" ADDRESSES6 "0600 c204 000100",
+	 TRUNCATED},
+	{"jumbogram of a length that fits the field",
+	 "60000000 0000 0040" ADDRESSES6 "0600 c204 00000020" TCP("5018") "aabbccdd", DAMAGED},
+	{"jumbogram, cut",
+	 "60000000 0000 0040" ADDRESSES6 "0600 c204 00010000" TCP("5018") "aabbccdd", TRUNCATED},
 	{"hop-by-hop", IP6("00", EXT("06") TCP("5010")), ACK_ONLY},
 	{"routing", IP6("2b", EXT("06") TCP("5010")), ACK_ONLY},
 	{"destination options", IP6("3c", EXT16("06") TCP("5010")), ACK_ONLY},
@@ -395,6 +419,12 @@ static const struct test gso[] = {
 	 "60000000 0000 0040" ADDRESSES6 "0600c20400010000" TCP("5018") DATA24, .gso_segs = 3,
 	 .gso_size = 8, BOTH_PORTS, .tcp_flags = 0x18, .seq_len = 24, .payload = true,
 	 .packets = 3, .bytes = 40 + 20 + 24 + 2 * 60, .flags = WEIR_FLOW_GSO},
+	{"IPv4 BIG TCP", "4500 0000 1234 0000 4006 0000 0a000001 0a000002" TCP("5018") DATA24,
+	 .gso_segs = 3, .gso_size = 8, BOTH_PORTS, .tcp_flags = 0x18, .seq_len = 24,
+	 .payload = true, .packets = 3, .bytes = 64 + 2 * 40, .flags = WEIR_FLOW_GSO},
+	{"IPv6 BIG TCP without the option", "60000000 0000 0640" ADDRESSES6 TCP("5018") DATA24,
+	 .gso_segs = 3, .gso_size = 8, BOTH_PORTS, .tcp_flags = 0x18, .seq_len = 24,
+	 .payload = true, .packets = 3, .bytes = 84 + 2 * 60, .flags = WEIR_FLOW_GSO},
 	{"UDP", IP4("11", UDP DATA24), .gso_segs = 3, .gso_size = 8, BOTH_PORTS,
 	 .protocol = IPPROTO_UDP, .packets = 3, .bytes = 52 + 2 * 28, .flags = WEIR_FLOW_GSO},
 	{"UFO: fragments repeat the IP header", IP4("11", UDP DATA24), .gso_segs = 4,
@@ -424,6 +454,7 @@ static const struct test gso[] = {
 	{"recount: headers beyond the packet", IP4("06", TCP("5010")), .gso_segs = 9,
 	 .gso_size = 8, .gso_headers = 100, .gso_recount = true, ACK_ONLY},
 	{"recount: TCP header cut", IP4("06", DATA8), .gso_size = 2, .gso_recount = true,
+	 .src_port = 0x0102, .dst_port = 0x0304,
 	 .short_l4 = true, .packets = 4, .bytes = 28 + 3 * 20, .flags = WEIR_FLOW_GSO},
 };
 
@@ -451,7 +482,7 @@ START_TEST(gso_table)
 }
 END_TEST
 
-/* Cut packets whose header still states the whole length are damaged, whoever they are. */
+/* Cut packets whose header still states the whole length are truncated, whoever they are. */
 static void cut_frame(const struct test *t)
 {
 	const struct weir_frame frame = {0};
@@ -459,10 +490,11 @@ static void cut_frame(const struct test *t)
 	const u32 len = b.len;
 	struct weir_packet p;
 
-	if (t->damaged || !strpbrk(t->hex, "LP"))	/* states another length */
+	if (t->result || !strpbrk(t->hex, "LP"))	/* states another length */
 		return;
 	for (b.len = 0; b.len < len; b.len++)
-		ck_assert_msg(!look(t->name, &b, &frame, &p), "%s: %u of %u", t->name, b.len, len);
+		ck_assert_msg(look(t->name, &b, &frame, &p) == WEIR_DISSECTED_TRUNCATED,
+			      "%s: %u of %u", t->name, b.len, len);
 }
 
 /* The same, but the length in the header is what is there: a short packet, counted. */
@@ -474,18 +506,23 @@ static void cut_packet(const struct test *t)
 	const u32 len = b.len, header = six ? 40 : (b.at[0] & 15) * 4;
 	struct weir_packet p;
 
-	if (t->damaged)
+	if (t->result)
 		return;
 	for (b.len = header; b.len < len; b.len++) {
 		put16(&b, six ? 4 : 2, six ? b.len - 40 : b.len);
-		ck_assert_msg(look(t->name, &b, &frame, &p), "%s: %u of %u", t->name, b.len, len);
+		if (six && b.at[6] == IPPROTO_HOPOPTS && b.len == 40) {	/* where a length may be */
+			ck_assert_int_eq(look(t->name, &b, &frame, &p), WEIR_DISSECTED_TRUNCATED);
+			continue;
+		}
+		ck_assert_msg(!look(t->name, &b, &frame, &p), "%s: %u of %u", t->name, b.len, len);
 		ck_assert_uint_eq(p.bytes, b.len);
 		ck_assert_uint_eq(p.packets, 1);
-		if (p.short_l4 || p.key.where & WEIR_WHERE_LATER_FRAGMENT) {
+		if (p.key.where & WEIR_WHERE_LATER_FRAGMENT) {
 			ck_assert_uint_eq(p.key.src_port, 0);
 			ck_assert_uint_eq(p.key.dst_port, 0);
 			ck_assert_uint_eq(p.tcp_flags, 0);
 		}
+		ck_assert(!p.short_l4 || (!p.tcp_seq_len && !p.payload));
 		ck_assert_uint_le(p.tcp_seq_len, b.len - header + 2);
 	}
 }
@@ -519,12 +556,12 @@ START_TEST(cut_chain)
 	for (u32 n = 1; n <= 32; n++) {
 		b.len = 40 + n;
 		put16(&b, 4, n);
-		ck_assert(look("chain", &b, &frame, &p));
+		ck_assert(!look("chain", &b, &frame, &p));
 		ck_assert_uint_eq(p.key.protocol, n < 8	   ? IPPROTO_HOPOPTS
 						  : n < 16 ? IPPROTO_DSTOPTS
 							   : IPPROTO_UDP);
 		ck_assert_uint_eq(p.short_l4, n >= 16 && n < 32);
-		ck_assert_uint_eq(p.key.src_port, n < 32 ? 0 : htons(40001));
+		ck_assert_uint_eq(p.key.src_port, n < 28 ? 0 : htons(40001));
 	}
 }
 END_TEST
@@ -544,17 +581,37 @@ START_TEST(failing_pull)
 
 	for (u32 n = 0; n <= b.len; n++) {
 		frame.linear_len = n;
-		ck_assert_uint_eq(weir_dissect(&frame, &p), n >= 20);
+		ck_assert_uint_eq(weir_dissect(&frame, 0, &p),
+				  n < 20 ? WEIR_DISSECTED_TRUNCATED : WEIR_DISSECTED_OK);
 		if (n < 20)
 			continue;
 		ck_assert_uint_eq(p.short_l4, n < 40);
-		ck_assert_uint_eq(p.key.src_port, n < 40 ? 0 : htons(40001));
+		ck_assert_uint_eq(p.key.src_port, n < 24 ? 0 : htons(40001));
+		ck_assert_uint_eq(p.tcp_flags, n < 34 ? 0 : 0x18);
 		ck_assert_uint_eq(p.bytes, b.len);
 	}
 	frame.linear_len = 20;
 	frame.pull = NULL;
-	ck_assert(weir_dissect(&frame, &p));
+	ck_assert(!weir_dissect(&frame, 0, &p));
 	ck_assert(p.short_l4);
+}
+END_TEST
+
+/* 70000 bytes behind the header, most of them not there to be read. */
+START_TEST(jumbogram)
+{
+	struct bytes b = parse("60000000 0000 0040" ADDRESSES6 "0600 c204 00011170" TCP("5018"));
+	struct weir_frame frame = {.linear = b.at, .linear_len = b.len, .len = 70040};
+	struct weir_packet p;
+
+	ck_assert(!weir_dissect(&frame, 0, &p));
+	ck_assert_uint_eq(p.bytes, 70040);
+	ck_assert_uint_eq(p.tcp_seq_len, 70000 - 28);
+	frame.len += 10;	/* padding */
+	ck_assert(!weir_dissect(&frame, 0, &p));
+	ck_assert_uint_eq(p.bytes, 70040);
+	frame.len = 70039;
+	ck_assert_uint_eq(weir_dissect(&frame, 0, &p), WEIR_DISSECTED_TRUNCATED);
 }
 END_TEST
 
@@ -566,7 +623,7 @@ START_TEST(big_tcp)
 					 .len = 60 + 90 * 1440, .gso_segs = 90, .gso_size = 1440};
 	struct weir_packet p;
 
-	ck_assert(weir_dissect(&frame, &p));
+	ck_assert(!weir_dissect(&frame, 0, &p));
 	ck_assert_uint_eq(p.packets, 90);
 	ck_assert_uint_eq(p.bytes, 90 * 1500);
 	ck_assert_uint_eq(p.tcp_seq_len, 90 * 1440);
@@ -588,6 +645,7 @@ int main(void)
 	tcase_add_test(tcase, cut_at_every_byte);
 	tcase_add_test(tcase, cut_chain);
 	tcase_add_test(tcase, failing_pull);
+	tcase_add_test(tcase, jumbogram);
 	tcase_add_test(tcase, big_tcp);
 	suite_add_tcase(suite, tcase);
 	srunner_run_all(runner, CK_NORMAL);

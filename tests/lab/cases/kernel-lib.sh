@@ -23,6 +23,28 @@ load() {
 	insmod "$module" "$@"
 }
 
+# Metering that begins or ends would switch netfilter's static branches on and off, that
+# is, rewrite kernel code that the other CPU is executing. QEMU 7.2 with one thread a
+# CPU can keep a translation of the int3 that is there for a moment, and the guest then
+# spins on it for ever. Chains of our own keep the branches as they are: they are
+# the whole kernel's, so chains of one namespace will do.
+keep_branches() {
+	local family hook
+
+	for family in ip ip6 bridge; do
+		for hook in prerouting input forward output postrouting; do
+			nft -f - <<-NFT 2>/dev/null || [ "$family" = bridge ]
+				table $family keep { chain $hook { type filter hook $hook priority 0; }; }
+			NFT
+		done
+	done
+	for hook in ingress egress; do	# egress came after 5.10
+		nft -f - <<-NFT 2>/dev/null || true
+			table netdev keep { chain $hook { type filter hook $hook device lo priority 0; }; }
+		NFT
+	done
+}
+
 in_router() {
 	ip netns exec router "$@"
 }

@@ -8,20 +8,6 @@
 
 rounds=${1:-50}
 
-# Loading and unloading would switch netfilter's static branches on and off, that
-# is, rewrite kernel code that the other CPU is executing. QEMU 7.2 with one thread a
-# CPU can keep a translation of the int3 that is there for a moment, and the guest then
-# spins on it for ever. Chains of our own keep the branches as they are.
-keep_branches() {
-	nft -f - <<'NFT'
-table inet keep {
-	chain input { type filter hook input priority 0; }
-	chain forward { type filter hook forward priority 0; }
-	chain output { type filter hook output priority 0; }
-}
-NFT
-}
-
 keep_branches
 network
 # Traffic the initial namespace sees, on both CPUs.
