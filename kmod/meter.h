@@ -10,7 +10,6 @@
 #define _WEIR_METER_H
 
 #include <linux/completion.h>
-#include <linux/netfilter.h>
 #include <linux/refcount.h>
 #include <linux/siphash.h>
 #include <linux/spinlock.h>
@@ -23,10 +22,7 @@
 
 struct weir_meter;
 struct weir_net;
-
-enum {
-	WEIR_HOOKS = 6,		/* FORWARD, LOCAL_IN, LOCAL_OUT of IPv4 and IPv6 */
-};
+struct weir_watch;
 
 /* Where the expiry cursor is. Owned by the CPU's expire work, but for pass. */
 struct weir_cursor {
@@ -70,7 +66,7 @@ struct weir_meter {
 	u64 memory;		/* bytes */
 	u32 table_flows;	/* per CPU */
 	u32 log_batches;	/* per CPU */
-	struct nf_hook_ops hooks[WEIR_HOOKS];
+	struct weir_watch *watch; /* the hooks in its namespace; weir_net's lock */
 	struct delayed_work tick;
 	struct weir_stream stream;
 

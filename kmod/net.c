@@ -200,6 +200,13 @@ void weir_net_apply_timeouts(struct weir_net *wn)
 	WRITE_ONCE(m->fin_ns, (u64)wn->config.fin_timeout_ms * NSEC_PER_MSEC);
 }
 
+int weir_net_apply_modes(struct weir_net *wn, struct netlink_ext_ack *extack)
+{
+	struct weir_meter *m = rcu_dereference_protected(wn->meter, lockdep_is_held(&wn->lock));
+
+	return m ? weir_hooks_change(m->watch, &wn->config, extack) : 0;
+}
+
 int weir_net_start(struct weir_net *wn, struct netlink_ext_ack *extack)
 {
 	struct weir_meter *m;
@@ -230,9 +237,9 @@ int weir_net_start(struct weir_net *wn, struct netlink_ext_ack *extack)
 	/* Timeouts before the first packet, packets before anyone can ask. */
 	rcu_assign_pointer(wn->meter, m);
 	weir_net_apply_timeouts(wn);
-	err = weir_hooks_register(wn->net, m);
-	if (err) {
-		NL_SET_ERR_MSG_MOD(extack, "netfilter did not take the hooks");
+	m->watch = weir_hooks_start(wn->net, m, 0, &wn->config, extack);
+	if (IS_ERR(m->watch)) {
+		err = PTR_ERR(m->watch);
 		goto unpublish;
 	}
 	weir_expire_start(m);
@@ -242,7 +249,7 @@ int weir_net_start(struct weir_net *wn, struct netlink_ext_ack *extack)
 unpublish:
 	RCU_INIT_POINTER(wn->meter, NULL);
 	weir_meter_put(m);
-	synchronize_rcu();	/* hooks registered so far, weir_meter_get() */
+	synchronize_rcu();	/* pairs with the read side of weir_meter_get() */
 	weir_expire_stop(m);	/* packets may have queued work */
 	wait_for_completion(&m->unused);
 	weir_export_destroy(m);
@@ -266,6 +273,7 @@ static void meter_finish(struct weir_net *wn, struct weir_meter *m)
 {
 	const u64 instance = m->instance;
 
+	weir_hooks_free(m->watch);
 	weir_expire_stop(m);
 	weir_export_finish(m);
 
@@ -285,7 +293,7 @@ void weir_net_stop(struct weir_net *wn)
 
 	if (!m)
 		return;
-	weir_hooks_unregister(wn->net, m);
+	weir_hooks_stop(m->watch);
 	synchronize_rcu();	/* packets inside the hooks */
 	meter_finish(wn, m);
 }
@@ -345,7 +353,7 @@ static void __net_exit net_pre_exit(struct net *net)
 	mutex_lock(&wn->lock);
 	m = rcu_dereference_protected(wn->meter, lockdep_is_held(&wn->lock));
 	if (m)
-		weir_hooks_unregister(net, m);
+		weir_hooks_stop(m->watch);
 	mutex_unlock(&wn->lock);
 }
 

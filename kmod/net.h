@@ -24,6 +24,7 @@ enum {
 
 struct weir_config {
 	u32 modes;		/* bits 1 << enum weir_mode */
+	u32 look_inside;	/* bits 1 << enum weir_tunnel */
 	u32 active_timeout_ms;
 	u32 idle_timeout_ms;
 	u32 fin_timeout_ms;
@@ -73,6 +74,9 @@ void weir_net_stop(struct weir_net *wn);
 
 /* Have the running instance follow @wn's timeouts. @wn is locked. */
 void weir_net_apply_timeouts(struct weir_net *wn);
+
+/* The same for what is metered where. Return: 0, or an error and all is as before. */
+int weir_net_apply_modes(struct weir_net *wn, struct netlink_ext_ack *extack);
 
 /* The running instance, NULL when off; to be put back. */
 struct weir_meter *weir_meter_get(struct weir_net *wn);

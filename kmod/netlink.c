@@ -17,6 +17,7 @@
 #include "dump.h"
 #include "expire.h"
 #include "export.h"
+#include "hooks.h"
 #include "meter.h"
 #include "net.h"
 #include "netlink.h"
@@ -182,6 +183,7 @@ static int get_config(struct sk_buff *request, struct genl_info *info)
 		return -ENOMEM;
 	if (nla_put_u8(skb, WEIR_A_ENABLED, enabled) ||
 	    nla_put_u32(skb, WEIR_A_MODES, config.modes) ||
+	    nla_put_u32(skb, WEIR_A_LOOK_INSIDE, config.look_inside) ||
 	    nla_put_u32(skb, WEIR_A_ACTIVE_TIMEOUT_MS, config.active_timeout_ms) ||
 	    nla_put_u32(skb, WEIR_A_IDLE_TIMEOUT_MS, config.idle_timeout_ms) ||
 	    nla_put_u32(skb, WEIR_A_FIN_TIMEOUT_MS, config.fin_timeout_ms) ||
@@ -267,10 +269,21 @@ static int read_config(struct genl_info *info, struct weir_config *config, bool 
 		*at = value;
 	}
 	if (info->attrs[WEIR_A_MODES]) {
+		int err;
+
 		config->modes = nla_get_u32(info->attrs[WEIR_A_MODES]);
-		if (config->modes != 1 << WEIR_MODE_ROUTED)
-			return refuse(info, WEIR_A_MODES,
-				      "MODES is 1 (routed): this version has no other", -EINVAL);
+		err = weir_hooks_check(config, info->extack);
+		if (err) {
+			NL_SET_BAD_ATTR(info->extack, info->attrs[WEIR_A_MODES]);
+			return err;
+		}
+	}
+	if (info->attrs[WEIR_A_LOOK_INSIDE]) {
+		config->look_inside = nla_get_u32(info->attrs[WEIR_A_LOOK_INSIDE]);
+		if (config->look_inside & ~WEIR_LOOK_INSIDE_ALL)
+			return refuse(info, WEIR_A_LOOK_INSIDE,
+				      "LOOK_INSIDE has a bit that this version does not know",
+				      -EINVAL);
 	}
 	return 0;
 }
@@ -297,11 +310,13 @@ static int set_config(struct sk_buff *request, struct genl_info *info)
 	wn->config = config;
 	if (enabled && !nla_get_u8(enabled))
 		weir_net_stop(wn);
-	else if (enabled)
+	else if (enabled && !on)
 		err = weir_net_start(wn, info->extack);
+	else
+		err = weir_net_apply_modes(wn, info->extack);
 	if (err) {
 		if (info->extack)
-			NL_SET_BAD_ATTR(info->extack, enabled);
+			NL_SET_BAD_ATTR(info->extack, on ? info->attrs[WEIR_A_MODES] : enabled);
 		wn->config = before;
 	}
 	weir_net_apply_timeouts(wn);
@@ -502,6 +517,7 @@ static const struct nla_policy none[WEIR_A_MAX + 1] = { };
 static const struct nla_policy config_policy[WEIR_A_MAX + 1] = {
 	[WEIR_A_ENABLED] = { .type = NLA_U8 },
 	[WEIR_A_MODES] = { .type = NLA_U32 },
+	[WEIR_A_LOOK_INSIDE] = { .type = NLA_U32 },
 	[WEIR_A_ACTIVE_TIMEOUT_MS] = { .type = NLA_U32 },
 	[WEIR_A_IDLE_TIMEOUT_MS] = { .type = NLA_U32 },
 	[WEIR_A_FIN_TIMEOUT_MS] = { .type = NLA_U32 },

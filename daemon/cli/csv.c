@@ -9,6 +9,7 @@
 
 #include "daemon/cli/cli.h"
 #include "daemon/common/text.h"
+#include "daemon/query/words.h"
 
 /* Names come from configuration, and from other machines: nothing of theirs steers a terminal. */
 void weir_cli_csv_quoted(const char *text)
@@ -37,7 +38,9 @@ void weir_cli_csv_flow_heads(bool with_node)
 {
 	printf("%sstart,end,proto,src,sport,dst,dport,packets,bytes,tcp_flags,tos,in_if,out_if,"
 	       "vlan,end_reason,observed,min_ttl,retransmitted,out_of_order,duration_ns,fragments,"
-	       "mark,second,payload,src_mac,dst_mac,in_name,out_name\n",
+	       "mark,second,payload,src_mac,dst_mac,in_name,out_name,nat_src,nat_sport,nat_dst,"
+	       "nat_dport,tunnel,tunnel_id,netns,inner_vlan,mpls,pppoe,sampling,sampling_method,"
+	       "flow_flags\n",
 	       with_node ? "node," : "");
 }
 
@@ -57,6 +60,49 @@ static void put_mac(const uint8_t mac[6])
 		       mac[5]);
 }
 
+static void put_address(uint64_t high, uint64_t low)
+{
+	char text[WEIR_TEXT_ADDRESS];
+	uint8_t address[16], version = weir_flow_address(high, low, address);
+
+	putchar(',');
+	if (version)
+		fputs(weir_text_address(address, version, text, sizeof(text)), stdout);
+}
+
+/* Numbers and words empty where there is no such thing, as most of these. */
+static void put_some(uint64_t number)
+{
+	if (number)
+		printf(",%" PRIu64, number);
+	else
+		putchar(',');
+}
+
+static void put_tail(const struct weir_flow *f)
+{
+	char tunnel[32], method[32];
+
+	put_address(f->nat_src_high, f->nat_src_low);
+	put_some(f->nat_src_port);
+	put_address(f->nat_dst_high, f->nat_dst_low);
+	put_some(f->nat_dst_port);
+	printf(",%s", f->tunnel ? weir_words_text(weir_words_tunnel, f->tunnel, tunnel,
+						  sizeof(tunnel))
+				: "");
+	put_some(f->tunnel_id);
+	put_some(f->netns);
+	put_some(f->inner_vlan_id);
+	put_some(f->mpls_label);
+	put_some(f->pppoe_session);
+	put_some(f->sampling);
+	printf(",%s,%u\n",
+	       f->sampling ? weir_words_text(weir_words_sampling_method, f->sampling_method, method,
+					     sizeof(method))
+			   : "",
+	       f->flags);
+}
+
 /* Times and addresses of a layer that were not seen are empty, not zero. */
 static void put_particulars(const struct weir_cli_flow *flow)
 {
@@ -74,7 +120,7 @@ static void put_particulars(const struct weir_cli_flow *flow)
 	weir_cli_csv_text(flow->in_name);
 	putchar(',');
 	weir_cli_csv_text(flow->out_name);
-	putchar('\n');
+	put_tail(f);
 }
 
 void weir_cli_csv_flow(const struct weir_cli_flow *flow, bool with_node)

@@ -12,6 +12,7 @@
 
 #include "daemon/cli/json.h"
 #include "daemon/common/text.h"
+#include "daemon/query/words.h"
 
 /* Names: quotes and control characters are left to jansson, and what is not ASCII. */
 static bool is_plain(const char *text)
@@ -84,6 +85,44 @@ static void put_end_points(FILE *out, const struct weir_flow *f)
 	}
 }
 
+static void put_address(FILE *out, const char *key, uint64_t high, uint64_t low)
+{
+	char text[WEIR_TEXT_ADDRESS];
+	uint8_t address[16], version = weir_flow_address(high, low, address);
+
+	if (version)
+		fprintf(out, ",\"%s\":\"%s\"", key,
+			weir_text_address(address, version, text, sizeof(text)));
+}
+
+static void put_word(FILE *out, const char *key, const struct weir_words *words, uint64_t number)
+{
+	char text[32];
+
+	fprintf(out, ",\"%s\":\"%s\"", key, weir_words_text(words, number, text, sizeof(text)));
+}
+
+/* What only a long record has, and sampling. */
+static void put_tail(FILE *out, const struct weir_flow *f)
+{
+	put_address(out, "nat_src", f->nat_src_high, f->nat_src_low);
+	put_if_set(out, "nat_sport", f->nat_src_port);
+	put_address(out, "nat_dst", f->nat_dst_high, f->nat_dst_low);
+	put_if_set(out, "nat_dport", f->nat_dst_port);
+	if (f->tunnel) {
+		put_word(out, "tunnel", weir_words_tunnel, f->tunnel);
+		put_number(out, "tunnel_id", f->tunnel_id);
+	}
+	put_if_set(out, "netns", f->netns);
+	put_if_set(out, "inner_vlan", f->inner_vlan_id);
+	put_if_set(out, "mpls", f->mpls_label);
+	put_if_set(out, "pppoe", f->pppoe_session);
+	if (f->sampling) {
+		put_number(out, "sampling", f->sampling);
+		put_word(out, "sampling_method", weir_words_sampling_method, f->sampling_method);
+	}
+}
+
 /* Keys that say something only about some flows. */
 static void put_particulars(FILE *out, const struct weir_flow *f)
 {
@@ -96,6 +135,10 @@ static void put_particulars(FILE *out, const struct weir_flow *f)
 	put_time(out, "payload", f->payload_ns);
 	put_mac(out, "src_mac", f->src_mac);
 	put_mac(out, "dst_mac", f->dst_mac);
+	if (f->flags & WEIR_FLOW_PARTIAL)
+		fputs(",\"partial\":true", out);
+	if (weir_flow_tail(f))
+		put_tail(out, f);
 }
 
 static void put_when(FILE *out, char before, const struct weir_flow *f)

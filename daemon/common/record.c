@@ -3,6 +3,7 @@
 #include "daemon/common/record.h"
 
 #include <arpa/inet.h>
+#include <endian.h>
 #include <string.h>
 
 static inline uint64_t real_time(uint64_t monotonic_ns, uint64_t offset_ns)
@@ -10,7 +11,7 @@ static inline uint64_t real_time(uint64_t monotonic_ns, uint64_t offset_ns)
 	return monotonic_ns ? monotonic_ns + offset_ns : 0;
 }
 
-static inline void convert(const struct weir_record *r, uint64_t offset_ns, struct weir_flow *flow)
+static inline void convert_core(const struct weir_record *r, uint64_t offset_ns, struct weir_flow *flow)
 {
 	memcpy(flow->src_addr, r->src_addr, sizeof(flow->src_addr));
 	memcpy(flow->dst_addr, r->dst_addr, sizeof(flow->dst_addr));
@@ -39,17 +40,44 @@ static inline void convert(const struct weir_record *r, uint64_t offset_ns, stru
 	flow->min_ttl = r->min_ttl;
 	memcpy(flow->src_mac, r->src_mac, sizeof(flow->src_mac));
 	memcpy(flow->dst_mac, r->dst_mac, sizeof(flow->dst_mac));
+	flow->sampling = r->sampling;
 }
 
-/* Every byte of struct weir_flow that is no padding is written by convert(). */
+static inline uint64_t half_address(const uint8_t *half)
+{
+	uint64_t number;
+
+	memcpy(&number, half, sizeof(number));
+	return be64toh(number);
+}
+
+static inline void convert_tail(const struct weir_record *r, struct weir_flow *flow)
+{
+	flow->nat_src_high = half_address(r->nat_src_addr);
+	flow->nat_src_low = half_address(r->nat_src_addr + 8);
+	flow->nat_dst_high = half_address(r->nat_dst_addr);
+	flow->nat_dst_low = half_address(r->nat_dst_addr + 8);
+	flow->tunnel_id = r->tunnel_id;
+	flow->netns = r->netns;
+	flow->mpls_label = r->mpls_label;
+	flow->inner_vlan_id = r->inner_vlan_id;
+	flow->pppoe_session = r->pppoe_session;
+	flow->nat_src_port = ntohs(r->nat_src_port);
+	flow->nat_dst_port = ntohs(r->nat_dst_port);
+	flow->tunnel = r->tunnel;
+	flow->sampling_method = r->sampling_method;
+	flow->unused = 0;
+}
+
+/* Every byte of struct weir_flow is written. */
 void weir_record_read(const void *record, size_t record_bytes, int64_t clock_offset_ns,
 		      struct weir_flow *flow)
 {
 	struct weir_record r = {0};
 
 	memcpy(&r, record, record_bytes < sizeof(r) ? record_bytes : sizeof(r));
-	memset(flow, 0, sizeof(*flow));
-	convert(&r, (uint64_t)clock_offset_ns, flow);
+	convert_core(&r, (uint64_t)clock_offset_ns, flow);
+	convert_tail(&r, flow);
 }
 
 void weir_record_read_all(const void *records, size_t count, size_t record_bytes,
@@ -57,7 +85,8 @@ void weir_record_read_all(const void *records, size_t count, size_t record_bytes
 {
 	const uint8_t *from = records;
 
-	if (record_bytes < sizeof(struct weir_record)) {
+	/* Core records are by far the most, and what is done for each of them counts. */
+	if (record_bytes != WEIR_RECORD_CORE) {
 		for (size_t i = 0; i < count; i++)
 			weir_record_read(from + i * record_bytes, record_bytes, clock_offset_ns,
 					 &flows[i]);
@@ -66,7 +95,8 @@ void weir_record_read_all(const void *records, size_t count, size_t record_bytes
 	for (size_t i = 0; i < count; i++) {
 		struct weir_record r; /* a copy of known size costs nothing: it is aligned */
 
-		memcpy(&r, from + i * record_bytes, sizeof(r));
-		convert(&r, (uint64_t)clock_offset_ns, &flows[i]);
+		memcpy(&r, from + i * WEIR_RECORD_CORE, WEIR_RECORD_CORE);
+		memset((uint8_t *)&flows[i] + WEIR_FLOW_TAIL_AT, 0, WEIR_FLOW_TAIL_BYTES);
+		convert_core(&r, (uint64_t)clock_offset_ns, &flows[i]);
 	}
 }

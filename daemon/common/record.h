@@ -12,7 +12,7 @@
  */
 void weir_record_read(const void *record, size_t record_bytes, int64_t clock_offset_ns,
 		      struct weir_flow *flow);
-/* The same for @count records, @record_bytes apart; padding inside @flows is left as it was. */
+/* The same for @count records, @record_bytes apart. */
 void weir_record_read_all(const void *records, size_t count, size_t record_bytes,
 			  int64_t clock_offset_ns, struct weir_flow *flows);
 

@@ -82,6 +82,18 @@ static enum weir_column_id other_end(enum weir_column_id id)
 		return WEIR_COLUMN_DST_MAC;
 	case WEIR_COLUMN_DST_MAC:
 		return WEIR_COLUMN_SRC_MAC;
+	case WEIR_COLUMN_NAT_SRC_HIGH:
+		return WEIR_COLUMN_NAT_DST_HIGH;
+	case WEIR_COLUMN_NAT_DST_HIGH:
+		return WEIR_COLUMN_NAT_SRC_HIGH;
+	case WEIR_COLUMN_NAT_SRC_LOW:
+		return WEIR_COLUMN_NAT_DST_LOW;
+	case WEIR_COLUMN_NAT_DST_LOW:
+		return WEIR_COLUMN_NAT_SRC_LOW;
+	case WEIR_COLUMN_NAT_SRC_PORT:
+		return WEIR_COLUMN_NAT_DST_PORT;
+	case WEIR_COLUMN_NAT_DST_PORT:
+		return WEIR_COLUMN_NAT_SRC_PORT;
 	default:
 		return id;
 	}
@@ -274,9 +286,29 @@ uint32_t weir_columns_hosts(struct weir_columns *columns, const uint16_t *map[2]
 	return columns->hosts <= CODES_MAX ? columns->hosts : 0;
 }
 
+static bool is_zero(const struct weir_columns *columns, uint64_t set)
+{
+	static const uint8_t zero[16];
+
+	while (set) {
+		const struct weir_vector *vector = weir_columns_get(columns, next_id(&set));
+
+		if (vector->form != WEIR_VECTOR_CONSTANT ||
+		    memcmp(vector->values, zero, vector->width))
+			return false;
+	}
+	return true;
+}
+
 void weir_columns_gather(const struct weir_columns *columns, uint64_t set, const uint16_t *rows,
 			 uint32_t first, uint32_t count, struct weir_flow *flows)
 {
+	/* The whole record of a block without tail. */
+	if ((set & WEIR_COLUMN_TAIL) == WEIR_COLUMN_TAIL && is_zero(columns, WEIR_COLUMN_TAIL)) {
+		set &= ~WEIR_COLUMN_TAIL;
+		for (uint32_t i = 0; i < count; i++)
+			memset((uint8_t *)&flows[i] + WEIR_FLOW_TAIL_AT, 0, WEIR_FLOW_TAIL_BYTES);
+	}
 	while (set) {
 		enum weir_column_id id = next_id(&set);
 		const struct weir_vector *vector = weir_columns_get(columns, id);

@@ -28,6 +28,8 @@ static const char count_wanted[] = "a number (such as 10, 5k)";
 static const char byte_wanted[] = "a number, 0 to 255";
 static const char protocol_wanted[] = "a protocol (tcp, udp, icmp, ... or 0 to 255)";
 static const char reason_wanted[] = "a reason (idle, active, end, forced, resources or none)";
+static const char observed_wanted[] =
+	"forwarded, local-in, local-out, pre-routing, bridge, ingress or egress";
 static const char port_wanted[] = "a port, 0 to 65535";
 
 static const struct weir_number_word table[] = {
@@ -55,7 +57,7 @@ static const struct weir_number_word table[] = {
 	{"proto", "proto", PROTOCOL, 255, protocol_wanted, NULL},
 	{"protocol", "proto", PROTOCOL, 255, protocol_wanted, NULL},
 	{"end-reason", "end_reason", WORDS, 5, reason_wanted, weir_words_end_reason},
-	{"observed", "observed", WORDS, 3, "forwarded, local-in or local-out", weir_words_observed},
+	{"observed", "observed", WORDS, 7, observed_wanted, weir_words_observed},
 	{"port", NULL, PORT, 65535, port_wanted, weir_words_port},
 	{"portrange", NULL, PORT, 65535, port_wanted, weir_words_port},
 };

@@ -31,6 +31,23 @@ const struct weir_words weir_words_observed[] = {
 	{"forwarded", WEIR_OBSERVED_FORWARD},
 	{"local-in", WEIR_OBSERVED_LOCAL_IN},
 	{"local-out", WEIR_OBSERVED_LOCAL_OUT},
+	{"pre-routing", WEIR_OBSERVED_PRE_ROUTING},
+	{"bridge", WEIR_OBSERVED_BRIDGE},
+	{"ingress", WEIR_OBSERVED_INGRESS},
+	{"egress", WEIR_OBSERVED_EGRESS},
+	{NULL, 0},
+};
+
+/* The first is a flow that was not looked inside, or none. */
+const struct weir_words weir_words_tunnel[] = {
+	{"none", WEIR_TUNNEL_NONE},   {"ipip", WEIR_TUNNEL_IPIP},     {"gre", WEIR_TUNNEL_GRE},
+	{"vxlan", WEIR_TUNNEL_VXLAN}, {"geneve", WEIR_TUNNEL_GENEVE}, {"gtpu", WEIR_TUNNEL_GTPU},
+	{"gtp-u", WEIR_TUNNEL_GTPU},  {NULL, 0},
+};
+
+const struct weir_words weir_words_sampling_method[] = {
+	{"packets", WEIR_SAMPLING_PACKETS},
+	{"flows", WEIR_SAMPLING_FLOWS},
 	{NULL, 0},
 };
 
@@ -47,6 +64,7 @@ const struct weir_words weir_words_flow_flags[] = {
 	{"later-fragment", WEIR_FLOW_LATER_FRAGMENT},
 	{"ipsec", WEIR_FLOW_SECPATH},
 	{"gso", WEIR_FLOW_GSO},
+	{"partial", WEIR_FLOW_PARTIAL},
 	{NULL, 0},
 };
 

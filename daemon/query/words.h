@@ -16,6 +16,8 @@ struct weir_words {
 extern const struct weir_words weir_words_dscp[];
 extern const struct weir_words weir_words_end_reason[];
 extern const struct weir_words weir_words_observed[];
+extern const struct weir_words weir_words_tunnel[];
+extern const struct weir_words weir_words_sampling_method[];
 extern const struct weir_words weir_words_tcp_flags[];	/* one bit each */
 extern const struct weir_words weir_words_flow_flags[]; /* one bit each */
 extern const struct weir_words weir_words_port[];

@@ -17,7 +17,7 @@
 #include "daemon/store/choose.h"
 
 enum {
-	COLUMNS = WEIR_COLUMN_END - WEIR_COLUMN_DST_ADDR - 1, /* that are cut */
+	COLUMNS = WEIR_COLUMN_SAMPLING - WEIR_COLUMN_DST_ADDR - 1, /* that are always cut */
 	/* Rows fetched between two columns: more at a time would wait for each other. */
 	FETCH = 6,
 	STRIDE = FETCH * COLUMNS, /* rows cut at a time, while the next ones come into the cache */
@@ -34,6 +34,7 @@ struct weir_block_writer {
 	struct weir_bytes block, trial;
 	struct block_entry entries[WEIR_COLUMN_END + 1];
 	unsigned sections;
+	bool tail; /* some record has something in it */
 	uint16_t order[WEIR_BLOCK_RECORDS_MAX], half_order[WEIR_BLOCK_RECORDS_MAX];
 	uint16_t codes[WEIR_ADDRESS_SIDES][WEIR_BLOCK_RECORDS_MAX];
 	uint32_t starts[WEIR_BLOCK_RECORDS_MAX];
@@ -144,7 +145,7 @@ static void sort(struct weir_block_writer *writer, const struct weir_flow *flows
 	for (uint32_t i = 0; i < count; i++)                                                       \
 	memcpy(to + (size_t)i * (bytes), rows[i] + column->offset, bytes)
 
-static void cut_column(const struct weir_column *column, const uint8_t *const *rows, uint32_t count,
+static inline void cut_column(const struct weir_column *column, const uint8_t *const *rows, uint32_t count,
 		       uint8_t *to)
 {
 	switch (column->width) {
@@ -179,10 +180,48 @@ static void fetch(const struct weir_block_writer *writer, const struct weir_flow
 	}
 }
 
+/* Whether there is something in the tail of any row. It is asked of every record: 60 bytes in
+ * four pieces of 16, of which the last two share four bytes. */
+static bool any_tail(const uint8_t *const *rows, uint32_t count)
+{
+	typedef uint64_t piece __attribute__((vector_size(16)));
+	enum { PIECES = 4, LAST = WEIR_FLOW_TAIL_BYTES - sizeof(piece) };
+	static const unsigned at[PIECES] = {0, 16, 32, LAST};
+	piece any = {0};
+
+	for (uint32_t i = 0; i < count; i++) {
+		for (unsigned k = 0; k < PIECES; k++) {
+			piece one;
+
+			memcpy(&one, rows[i] + WEIR_FLOW_TAIL_AT + at[k], sizeof(one));
+			any |= one;
+		}
+	}
+	return any[0] | any[1];
+}
+
+/* Columns of the tail, when all others are cut and there is one. */
+static void cut_tail(struct weir_block_writer *writer, const struct weir_flow *flows)
+{
+	for (uint32_t first = 0; first < writer->rows.count; first += STRIDE) {
+		uint32_t left = writer->rows.count - first, count = left < STRIDE ? left : STRIDE;
+		const uint8_t *rows[STRIDE];
+
+		fetch(writer, flows, first, count, rows);
+		for (unsigned id = WEIR_COLUMN_SAMPLING; id < WEIR_COLUMN_END; id++) {
+			const struct weir_column *column = &weir_column_table[id - 1];
+
+			cut_column(column, rows, count,
+				   writer->rows.values[id] + (size_t)first * column->width);
+		}
+	}
+}
+
 static void cut(struct weir_block_writer *writer, const struct weir_flow *flows)
 {
 	const uint8_t *rows[2][STRIDE];
 	uint32_t all = writer->rows.count, count = all < STRIDE ? all : STRIDE;
+	bool tail = false;
 	unsigned now = 0;
 
 	fetch(writer, flows, 0, count, rows[now]);
@@ -190,7 +229,7 @@ static void cut(struct weir_block_writer *writer, const struct weir_flow *flows)
 		uint32_t next = first + count, left = all - next < STRIDE ? all - next : STRIDE;
 		uint32_t fetched = 0;
 
-		for (unsigned id = WEIR_COLUMN_DST_ADDR + 1; id < WEIR_COLUMN_END; id++) {
+		for (unsigned id = WEIR_COLUMN_DST_ADDR + 1; id < WEIR_COLUMN_SAMPLING; id++) {
 			const struct weir_column *column = &weir_column_table[id - 1];
 			uint32_t some = left - fetched < FETCH ? left - fetched : FETCH;
 
@@ -199,9 +238,13 @@ static void cut(struct weir_block_writer *writer, const struct weir_flow *flows)
 			cut_column(column, rows[now], count,
 				   writer->rows.values[id] + (size_t)first * column->width);
 		}
+		tail = tail || any_tail(rows[now], count);
 		first = next;
 		count = left;
 	}
+	writer->tail = tail;
+	if (tail)
+		cut_tail(writer, flows);
 }
 
 static struct weir_block_times span(const struct weir_codec_rows *rows)
@@ -333,7 +376,7 @@ int weir_block_write(struct weir_block_writer *writer, const struct weir_flow *f
 	weir_bytes_add(&writer->block, room);
 	weir_address_write(writer->addresses, &writer->block);
 	add_entry(writer, (struct block_entry){.id = BLOCK_SECTION_ADDRESSES}, room);
-	for (unsigned id = 1; id < WEIR_COLUMN_END; id++)
+	for (unsigned id = 1; id < (writer->tail ? WEIR_COLUMN_END : WEIR_COLUMN_SAMPLING); id++)
 		write_column(writer, id);
 	if (writer->block.error)
 		return writer->block.error;

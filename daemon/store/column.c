@@ -40,6 +40,20 @@ const struct weir_column weir_column_table[] = {
 	NUMBER(WEIR_COLUMN_MIN_TTL, min_ttl),
 	BYTES(WEIR_COLUMN_SRC_MAC, src_mac),
 	BYTES(WEIR_COLUMN_DST_MAC, dst_mac),
+	NUMBER(WEIR_COLUMN_SAMPLING, sampling),
+	NUMBER(WEIR_COLUMN_NAT_SRC_HIGH, nat_src_high),
+	NUMBER(WEIR_COLUMN_NAT_SRC_LOW, nat_src_low),
+	NUMBER(WEIR_COLUMN_NAT_DST_HIGH, nat_dst_high),
+	NUMBER(WEIR_COLUMN_NAT_DST_LOW, nat_dst_low),
+	NUMBER(WEIR_COLUMN_NAT_SRC_PORT, nat_src_port),
+	NUMBER(WEIR_COLUMN_NAT_DST_PORT, nat_dst_port),
+	NUMBER(WEIR_COLUMN_TUNNEL, tunnel),
+	NUMBER(WEIR_COLUMN_TUNNEL_ID, tunnel_id),
+	NUMBER(WEIR_COLUMN_NETNS, netns),
+	NUMBER(WEIR_COLUMN_INNER_VLAN_ID, inner_vlan_id),
+	NUMBER(WEIR_COLUMN_MPLS_LABEL, mpls_label),
+	NUMBER(WEIR_COLUMN_PPPOE_SESSION, pppoe_session),
+	NUMBER(WEIR_COLUMN_SAMPLING_METHOD, sampling_method),
 };
 const unsigned weir_column_count = sizeof(weir_column_table) / sizeof(weir_column_table[0]);
 

@@ -39,11 +39,28 @@ enum weir_column_id {
 	WEIR_COLUMN_MIN_TTL,
 	WEIR_COLUMN_SRC_MAC,
 	WEIR_COLUMN_DST_MAC,
+	WEIR_COLUMN_SAMPLING, /* from here on the tail of struct weir_flow */
+	WEIR_COLUMN_NAT_SRC_HIGH,
+	WEIR_COLUMN_NAT_SRC_LOW,
+	WEIR_COLUMN_NAT_DST_HIGH,
+	WEIR_COLUMN_NAT_DST_LOW,
+	WEIR_COLUMN_NAT_SRC_PORT,
+	WEIR_COLUMN_NAT_DST_PORT,
+	WEIR_COLUMN_TUNNEL,
+	WEIR_COLUMN_TUNNEL_ID,
+	WEIR_COLUMN_NETNS,
+	WEIR_COLUMN_INNER_VLAN_ID,
+	WEIR_COLUMN_MPLS_LABEL,
+	WEIR_COLUMN_PPPOE_SESSION,
+	WEIR_COLUMN_SAMPLING_METHOD,
 	WEIR_COLUMN_END, /* one above the last */
 };
 
 #define WEIR_COLUMN_BIT(id) (1ULL << (id))
 #define WEIR_COLUMN_ALL	    (WEIR_COLUMN_BIT(WEIR_COLUMN_END) - 2)
+/* Few blocks have any of them: the others pay for all together, not for each. */
+#define WEIR_COLUMN_TAIL                                                                           \
+	(WEIR_COLUMN_BIT(WEIR_COLUMN_END) - WEIR_COLUMN_BIT(WEIR_COLUMN_SAMPLING))
 
 struct weir_column {
 	const char *name; /* for people: "src_addr" */

@@ -54,6 +54,24 @@ static ProtobufCBinaryData mac_put(const uint8_t mac[6])
 	return data;
 }
 
+static void tail_put(Weir__Wire__Flow *message, const struct weir_flow *flow)
+{
+	message->sampling = flow->sampling;
+	message->nat_src_high = flow->nat_src_high;
+	message->nat_src_low = flow->nat_src_low;
+	message->nat_dst_high = flow->nat_dst_high;
+	message->nat_dst_low = flow->nat_dst_low;
+	message->nat_src_port = flow->nat_src_port;
+	message->nat_dst_port = flow->nat_dst_port;
+	message->tunnel = flow->tunnel;
+	message->tunnel_id = flow->tunnel_id;
+	message->netns = flow->netns;
+	message->inner_vlan_id = flow->inner_vlan_id;
+	message->mpls_label = flow->mpls_label;
+	message->pppoe_session = flow->pppoe_session;
+	message->sampling_method = flow->sampling_method;
+}
+
 void weir_convert_flow_put(Weir__Wire__Flow *message, const struct weir_flow *flow)
 {
 	weir__wire__flow__init(message);
@@ -83,6 +101,8 @@ void weir_convert_flow_put(Weir__Wire__Flow *message, const struct weir_flow *fl
 	message->min_ttl = flow->min_ttl;
 	message->src_mac = mac_put(flow->src_mac);
 	message->dst_mac = mac_put(flow->dst_mac);
+	if (weir_flow_tail(flow))
+		tail_put(message, flow);
 }
 
 static int address_get(const ProtobufCBinaryData *data, uint8_t address[16])
@@ -104,6 +124,29 @@ static int mac_get(const ProtobufCBinaryData *data, uint8_t mac[6])
 		return -EBADMSG;
 	if (data->len == 6)
 		memcpy(mac, data->data, 6);
+	return 0;
+}
+
+static int tail_get(const Weir__Wire__Flow *m, struct weir_flow *flow)
+{
+	if (m->nat_src_port > UINT16_MAX || m->nat_dst_port > UINT16_MAX ||
+	    m->tunnel > UINT8_MAX || m->inner_vlan_id > UINT16_MAX ||
+	    m->pppoe_session > UINT16_MAX || m->sampling_method > UINT8_MAX)
+		return -EBADMSG;
+	flow->sampling = m->sampling;
+	flow->nat_src_high = m->nat_src_high;
+	flow->nat_src_low = m->nat_src_low;
+	flow->nat_dst_high = m->nat_dst_high;
+	flow->nat_dst_low = m->nat_dst_low;
+	flow->nat_src_port = (uint16_t)m->nat_src_port;
+	flow->nat_dst_port = (uint16_t)m->nat_dst_port;
+	flow->tunnel = (uint8_t)m->tunnel;
+	flow->tunnel_id = m->tunnel_id;
+	flow->netns = m->netns;
+	flow->inner_vlan_id = (uint16_t)m->inner_vlan_id;
+	flow->mpls_label = m->mpls_label;
+	flow->pppoe_session = (uint16_t)m->pppoe_session;
+	flow->sampling_method = (uint8_t)m->sampling_method;
 	return 0;
 }
 
@@ -145,7 +188,7 @@ int weir_convert_flow_get(const Weir__Wire__Flow *m, struct weir_flow *flow)
 	flow->end_reason = (uint8_t)m->end_reason;
 	flow->observed = (uint8_t)m->observed;
 	flow->min_ttl = (uint8_t)m->min_ttl;
-	return 0;
+	return tail_get(m, flow);
 }
 
 static void side_put(Weir__Wire__PairSide *message, const struct weir_pair_side *side)

@@ -22,7 +22,7 @@ struct maker {
 	uint64_t seq;
 	struct weir_totals numbered;
 	struct weir_flow flows[WEIR_STREAM_BATCH_RECORDS];
-	struct weir_record records[WEIR_STREAM_BATCH_RECORDS];
+	uint8_t records[WEIR_STREAM_BATCH_RECORDS][WEIR_RECORD_CORE];
 	uint8_t buffer[MESSAGE_BYTES] __attribute__((aligned(8)));
 };
 
@@ -56,7 +56,10 @@ static int put_batch(struct maker *maker, size_t count)
 
 	weir_flowgen_fill(maker->gen, maker->flows, count);
 	for (size_t i = 0; i < count; i++) {
-		weir_flowgen_record(&maker->flows[i], clock_offset_ns, &maker->records[i]);
+		struct weir_record record;
+
+		weir_flowgen_record(&maker->flows[i], clock_offset_ns, &record);
+		memcpy(maker->records[i], &record, WEIR_RECORD_CORE);
 		weir_flow_count(&maker->numbered, &maker->flows[i]);
 	}
 	maker->seq++;

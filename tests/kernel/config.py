@@ -35,6 +35,10 @@ def test_ranges(client):
     cases = [
         (errno.EINVAL, {"ENABLED": 2}),
         (errno.EINVAL, {"MODES": 0}),
+        (errno.EINVAL, {"MODES": 1 << 31}),
+        (errno.EINVAL, {"MODES": 3}),
+        (errno.EINVAL, {"LOOK_INSIDE": 1}),
+        (errno.EINVAL, {"LOOK_INSIDE": 1 << 31}),
         (errno.EBUSY, {"TABLE_FLOWS": 2 * before["TABLE_FLOWS"]}),
         (errno.EBUSY, {"LOG_BATCHES": 2 * before["LOG_BATCHES"]}),
         (errno.ERANGE, {"ENABLED": 0, "TABLE_FLOWS": 63}),

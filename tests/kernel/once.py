@@ -2,13 +2,17 @@
 # SPDX-License-Identifier: GPL-2.0
 """How often a packet is counted.
 
-    once.py on            switch metering on in this namespace
+    once.py on [MODES [INTERFACES]]
+                          meter this namespace, in modes as "ingress,bridge" ("routed")
     once.py send ADDRESS PORT [DEVICE]
                           COUNT datagrams, to be told apart by their port
-    once.py expect WHAT PORT PACKETS [SKIPPED AT_LEAST]
-                          PACKETS went to PORT, and SKIPPED grew by AT_LEAST since "on"
+    once.py expect WHAT PORT PACKETS [SKIPPED AT_LEAST [FIELD=VALUE...]]
+                          PACKETS went to PORT, SKIPPED ("-": none) grew by AT_LEAST since
+                          the last "expect" or "on", and in each flow FIELD is VALUE
 """
 
+import json
+import os
 import socket
 import sys
 
@@ -23,6 +27,7 @@ def send(address, port, device=""):
         if device:
             s.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, device.encode())
         s.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_LOOP, 1)
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
         for _ in range(COUNT):
             try:
                 s.sendto(b"once", (address, int(port)))
@@ -30,7 +35,22 @@ def send(address, port, device=""):
                 s.sendto(b"once", (address, int(port)))
 
 
-def expect(what, port, packets, skipped="", at_least="0"):
+STATE = "/tmp/once.skipped"
+
+
+def skipped_since(stats):
+    """What was skipped, by reason, since the call before."""
+    now = [packets for _, packets, _ in stats["SKIPPED"]]
+    before = [0] * len(now)
+    if os.path.exists(STATE):
+        with open(STATE, encoding="ascii") as file:
+            before = json.load(file)
+    with open(STATE, "w", encoding="ascii") as file:
+        json.dump(now, file)
+    return [a - b for a, b in zip(now, before)]
+
+
+def expect(what, port, packets, skipped="-", at_least="0", *fields):
     client = w.Client()
     stats = w.check_ledgers(client)
     flows = [f for f in client.flows(FILTER_PORT=int(port), FILTER_PROTOCOL=17)
@@ -39,17 +59,27 @@ def expect(what, port, packets, skipped="", at_least="0"):
     print(f"{what}: {got} packets in {len(flows)} flows, "
           f"at hooks {sorted(f['observed'] for f in flows)}")
     assert got == int(packets), f"{what}: {got} packets instead of {packets}: {flows}"
-    if skipped:
-        grew = stats["SKIPPED"][getattr(w, f"WEIR_SKIP_{skipped}")][1]
-        assert grew >= int(at_least), f"{what}: {skipped} is {grew}, less than {at_least}"
+    grew = skipped_since(stats)
+    if skipped != "-":
+        grew = grew[getattr(w, f"WEIR_SKIP_{skipped}")]
+        assert grew >= int(at_least), f"{what}: {skipped} grew by {grew}, less than {at_least}"
+    for field in fields:
+        name, _, value = field.partition("=")
+        assert {str(f[name]) for f in flows} == {value}, f"{what}: {name} is not {value}: {flows}"
+
+
+def on(modes="routed", interfaces=""):
+    values = {"INTERFACES": interfaces} if interfaces else {}
+    bits = sum(1 << getattr(w, f"WEIR_MODE_{name.upper()}") for name in modes.split(","))
+    client = w.Client()
+    client.config(ENABLED=1, MODES=bits, IDLE_TIMEOUT_MS=600000, **values)
+    assert client.config()["MODES"] == bits
+    skipped_since(client.stats())
 
 
 def main():
     verb, *rest = sys.argv[1:]
-    if verb == "on":
-        w.Client().config(ENABLED=1, IDLE_TIMEOUT_MS=600000)
-    else:
-        {"send": send, "expect": expect}[verb](*rest)
+    {"on": on, "send": send, "expect": expect}[verb](*rest)
 
 
 main()

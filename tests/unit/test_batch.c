@@ -40,9 +40,37 @@ static struct weir_record example(void)
 		.out_of_order = 14,
 		.src_mac = {15},
 		.dst_mac = {16},
+		.sampling = 17,
+		.tunnel_id = 18,
+		.netns = 19,
+		.tunnel = WEIR_TUNNEL_VXLAN,
+		.sampling_method = WEIR_SAMPLING_FLOWS,
+		.inner_vlan_id = 20,
+		.mpls_label = 21,
+		.pppoe_session = 22,
+		.nat_src_port = htons(23),
+		.nat_dst_port = htons(24),
+		.nat_src_addr = {0x20, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15},
+		.nat_dst_addr = {[10] = 0xff, 0xff, 192, 0, 2, 80},
 	};
 
 	return r;
+}
+
+static void check_tail(const struct weir_flow *flow)
+{
+	ck_assert_uint_eq(flow->tunnel_id, 18);
+	ck_assert_uint_eq(flow->netns, 19);
+	ck_assert_uint_eq(flow->tunnel, WEIR_TUNNEL_VXLAN);
+	ck_assert_uint_eq(flow->sampling_method, WEIR_SAMPLING_FLOWS);
+	ck_assert_uint_eq(flow->inner_vlan_id, 20);
+	ck_assert_uint_eq(flow->mpls_label, 21);
+	ck_assert_uint_eq(flow->pppoe_session, 22);
+	ck_assert_uint_eq(flow->nat_src_port, 23);
+	ck_assert_uint_eq(flow->nat_dst_port, 24);
+	ck_assert(flow->nat_src_high == 0x2001020304050607 &&
+		  flow->nat_src_low == 0x08090a0b0c0d0e0f);
+	ck_assert(flow->nat_dst_high == 0 && flow->nat_dst_low == 0xffffc0000250);
 }
 
 START_TEST(test_convert)
@@ -77,9 +105,48 @@ START_TEST(test_convert)
 	ck_assert_uint_eq(flow.end_ns, 1002000);
 	ck_assert_uint_eq(flow.second_ns, 1001500);
 	ck_assert_uint_eq(flow.payload_ns, 0); /* never */
+	ck_assert_uint_eq(flow.sampling, 17);
+	check_tail(&flow);
 	ck_assert_uint_eq(totals.flows, 1);
 	ck_assert_uint_eq(totals.packets, 11);
 	ck_assert_uint_eq(totals.bytes, 12);
+}
+END_TEST
+
+/* Core records have no tail, whatever was in the flow before; all records end somewhere. */
+START_TEST(test_core_and_long)
+{
+	enum { COUNT = 5 };
+	static const size_t sizes[] = {offsetof(struct weir_record, sampling), WEIR_RECORD_CORE,
+				       sizeof(struct weir_record), 160};
+
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(*sizes); i++) {
+		size_t size = sizes[i], count;
+		uint8_t *records = malloc(COUNT * size);
+		struct weir_record record = example();
+		struct weir_totals totals = {0};
+		struct weir_flow flows[COUNT], cut;
+
+		for (unsigned n = 0; n < COUNT; n++) {
+			record.packets = n + 1;
+			memcpy(records + n * size, &record, size);
+		}
+		memset(flows, 0xff, sizeof(flows));
+		ck_assert_int_eq(weir_batch_count(COUNT * size, (uint32_t)size, &count), 0);
+		ck_assert_uint_eq(count, COUNT);
+		weir_batch_convert(records, count, (uint32_t)size, 0, flows, &totals);
+		ck_assert_uint_eq(totals.packets, 15);
+		ck_assert_uint_eq(flows[4].packets, 5);
+		ck_assert_uint_eq(flows[4].dst_mac[0], 16);
+		ck_assert_uint_eq(flows[4].sampling, size < WEIR_RECORD_CORE ? 0 : 17);
+		if (size == sizeof(record))
+			check_tail(&flows[4]);
+		cut = flows[4];
+		cut.sampling = 0;
+		if (size <= WEIR_RECORD_CORE)
+			ck_assert_uint_eq(weir_flow_tail(&cut), 0);
+		free(records);
+	}
 }
 END_TEST
 
@@ -202,6 +269,7 @@ int main(void)
 	int failed;
 
 	tcase_add_test(tests, test_convert);
+	tcase_add_test(tests, test_core_and_long);
 	tcase_add_test(tests, test_longer_records);
 	tcase_add_test(tests, test_messages);
 	tcase_add_test(tests, test_stats_of_the_last);

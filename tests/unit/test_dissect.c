@@ -1,40 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * kmod/dissect.c on packets written out in hexadecimal. LLLL in a packet stands for its
- * length, PPPP for its length without the IPv6 header.
- *
- * Whatever is looked at is looked at once for every way to split it into a linear part,
- * which is allocated to the byte, and the rest: the result must not depend on the split.
+ * kmod/dissect.c on IP packets.
  */
-#include <check.h>
-#include <ctype.h>
-#include <netinet/in.h>
-#include <stdio.h>
-#include <stdlib.h>
-
-#include "kmod/dissect.h"
-#include "uapi/weir.h"
-
-enum { PACKET_MAX = 512, DCCP = 33, SCTP = 132, UDPLITE = 136 };
-
-#define IP4_OPT(first, frag, proto, rest) \
-	first " LLLL 1234" frag "40" proto "0000 0a000001 0a000002" rest
-#define IP4_FRAG(frag, proto, rest) IP4_OPT("4500", frag, proto, rest)
-#define IP4(proto, rest) IP4_FRAG("0000", proto, rest)
-#define ADDRESSES6 "20010db8000000000000000000000001 20010db8000000000000000000000002"
-#define IP6_TOS(first, next, rest) first " PPPP" next "40" ADDRESSES6 rest
-#define IP6(next, rest) IP6_TOS("60000000", next, rest)
-#define PORTS "9c41 01bb"
-#define TCP(offset_flags) PORTS "12345678 00000001" offset_flags "ffff 0000 0000"
-#define UDP PORTS "0008 0000"
-#define EXT(next) next "00 0000 0000 0000"
-#define EXT16(next) next "01 0000 0000 0000 0000 0000 0000 0000"
-#define FRAGMENT(next, offset) next "00" offset "00001234"
-
-struct bytes {
-	u8 at[PACKET_MAX];
-	u32 len;
-};
+#include "tests/unit/packet.h"
 
 struct test {
 	const char *name;
@@ -52,91 +20,6 @@ struct test {
 	u32 seq, seq_len;
 	bool payload, short_l4;
 };
-
-static u8 digit(char c)
-{
-	return (u8)(c <= '9' ? c - '0' : tolower(c) - 'a' + 10);
-}
-
-static void put16(struct bytes *b, u32 at, u32 value)
-{
-	b->at[at] = (u8)(value >> 8);
-	b->at[at + 1] = (u8)value;
-}
-
-static struct bytes parse(const char *hex)
-{
-	struct bytes b = {.len = 0};
-	u32 total_at = 0, payload_at = 0;
-
-	for (; *hex; hex++) {
-		if (*hex == ' ')
-			continue;
-		ck_assert_uint_lt(b.len, PACKET_MAX - 64);
-		if (*hex == 'L' || *hex == 'P') {
-			*(*hex == 'L' ? &total_at : &payload_at) = b.len;
-			hex += 3;
-			b.len += 2;
-			continue;
-		}
-		b.at[b.len++] = (u8)(digit(hex[0]) << 4 | digit(hex[1]));
-		hex++;
-	}
-	if (total_at)
-		put16(&b, total_at, b.len);
-	if (payload_at)
-		put16(&b, payload_at, b.len - 40);
-	return b;
-}
-
-static bool pull(const void *ctx, u32 offset, void *to, u32 n)
-{
-	const struct bytes *b = ctx;
-
-	ck_assert_uint_le(offset, b->len);
-	ck_assert_uint_le(n, b->len - offset);
-	memcpy(to, b->at + offset, n);
-	return true;
-}
-
-static enum weir_dissected look_split(const struct bytes *b, struct weir_frame frame, u32 split,
-		       struct weir_packet *p)
-{
-	u8 *linear = malloc(split ? split : 1);
-	enum weir_dissected result;
-
-	memcpy(linear, b->at, split);
-	frame.linear = linear;
-	frame.linear_len = split;
-	frame.len = b->len;
-	frame.pull = pull;
-	frame.ctx = b;
-	memset(p, split & 1 ? 0xff : 0x55, sizeof(*p));
-	result = weir_dissect(&frame, 0, p);
-	free(linear);
-	return result;
-}
-
-/* Look at @b in every split. */
-static enum weir_dissected look(const char *name, const struct bytes *b,
-				const struct weir_frame *frame, struct weir_packet *p)
-{
-	enum weir_dissected result = look_split(b, *frame, b->len, p);
-
-	for (u32 split = 0; split < b->len; split++) {
-		struct weir_packet other;
-
-		ck_assert_msg(look_split(b, *frame, split, &other) == result,
-			      "%s: split at %u", name, split);
-		ck_assert_msg(result || !memcmp(p, &other, sizeof(other)), "%s: split at %u", name, split);
-	}
-	return result;
-}
-
-#define EQUAL(field, expected)                                                                     \
-	ck_assert_msg((unsigned long long)(p.field) == (unsigned long long)(expected),             \
-		      "%s: " #field " is %llu, not %llu", t->name, (unsigned long long)(p.field),  \
-		      (unsigned long long)(expected))
 
 static void check_addresses(const struct test *t, const struct weir_packet *packet, bool ipv6)
 {

@@ -314,7 +314,7 @@ START_TEST(mistakes)
 		"you mean \"idle\"?");
 	refuses("end-reason > idle", 11, "\"end-reason\" has no order; use = or !=");
 	refuses("proto > tcp", 6, "\"proto\" has no order; use = or !=");
-	refuses("observed here", 9, "expected forwarded, local-in or local-out, not \"here\"");
+	refuses("observed here", 9, "expected forwarded, local-in, local-out, pre-routing, bridge, ingress or egress, not \"here\"");
 	refuses("ecn 4", 4, "expected a number, 0 to 3, not \"4\"");
 	refuses("retransmited > 1", 0,
 		"\"retransmited\" is not a test; did you mean \"retransmitted\"?");

@@ -270,7 +270,7 @@ START_TEST(test_damaged_column)
 
 		ck_assert_int_eq(weir_store_view_open(view, &blocks[i]), 0);
 		ck_assert_int_eq(weir_store_view_column(view, WEIR_COLUMN_BYTES, &vector), 0);
-		ret = weir_store_view_column(view, WEIR_COLUMN_DST_MAC, &vector);
+		ret = weir_store_view_column(view, WEIR_COLUMN_END - 1, &vector);
 		ck_assert(!ret || ret == -EBADMSG);
 		hit += ret == -EBADMSG;
 	}

@@ -4,7 +4,8 @@
 # timeout: 600
 #
 # Each packet is counted once, where the kernel shows it to netfilter twice: loopback, looped
-# multicast, br_netfilter, VRF and routes between VRFs, IPVS.
+# multicast, br_netfilter, VRF and routes between VRFs, IPVS. In routed and ingress mode, changed
+# at run time.
 #
 # Beside the network of kernel-lib.sh, in the router:
 #	left 10.5.0.2 l1---l0 [br0 10.5.0.1] r0---r1 10.5.0.3 right
@@ -55,31 +56,54 @@ for pair in left:10.5.0.3 left:10.5.0.1 red:10.6.0.1 blue:10.7.0.1; do
 	ip netns exec "${pair%:*}" ping -q -c 1 -W 5 "${pair#*:}" >/dev/null
 done
 
-once on
+# PORT: the same in each mode, but for ports and hooks
+forwarded_and_looped() {
+	from client 10.2.0.2 $(($1 + 1))
+	once expect "forwarded" $(($1 + 1)) 7 - 0 "observed=$2"
+	from router 127.0.0.1 $(($1 + 2))
+	once expect "loopback" $(($1 + 2)) 7 LOOPBACK 7
+	from router 239.1.1.1 $(($1 + 3)) s0
+	once expect "own multicast" $(($1 + 3)) 7
+	from left 10.5.0.3 $(($1 + 4))
+	once expect "bridged" $(($1 + 4)) 0 BRIDGED 7
+	from left 10.2.0.2 $(($1 + 5))
+	once expect "routed in from a bridge" $(($1 + 5)) 7 - 0 "observed=$2"
+	from left 10.5.0.1 $(($1 + 6))
+	once expect "to the host from a bridge" $(($1 + 6)) 7
+	from left 10.5.0.255 $(($1 + 7))
+	once expect "broadcast in a bridge" $(($1 + 7)) 7
+	from router 10.5.0.3 $(($1 + 8))
+	once expect "sent through a bridge" $(($1 + 8)) 7
+	from red 10.6.0.1 $(($1 + 9))
+	once expect "into a VRF" $(($1 + 9)) 7
+	from router 10.6.0.2 $(($1 + 10)) red
+	once expect "out of a VRF" $(($1 + 10)) 7 L3MASTER 7
+	from red 10.7.0.2 $(($1 + 11))
+	once expect "from VRF to VRF" $(($1 + 11)) 7
+	from router 10.6.0.1 $(($1 + 12)) red
+	once expect "inside a VRF" $(($1 + 12)) 7 L3MASTER 7
+}
 
-from client 10.2.0.2 7001
-once expect "forwarded" 7001 7
-from router 127.0.0.1 7002
-once expect "loopback" 7002 7 LOOPBACK 7
-from router 239.1.1.1 7003 s0
-once expect "own multicast" 7003 7
-from left 10.5.0.3 7004
-once expect "bridged" 7004 0 BRIDGED 7
-from left 10.2.0.2 7005
-once expect "routed in from a bridge" 7005 7
-from red 10.6.0.1 7006
-once expect "into a VRF" 7006 7
-from router 10.6.0.2 7007 red
-once expect "out of a VRF" 7007 7 L3MASTER 7
-from red 10.7.0.2 7008
-once expect "from VRF to VRF" 7008 7
+virtual_server() {
+	if modprobe ip_vs 2>/dev/null && modprobe ip_vs_rr 2>/dev/null &&
+		command -v ipvsadm >/dev/null; then
+		in_router ipvsadm -A -u "10.1.0.1:$1" -s rr
+		in_router ipvsadm -a -u "10.1.0.1:$1" -r "10.2.0.2:$1" -m
+		from client 10.1.0.1 "$1"
+		once expect "a virtual server" "$1" 7
+	else
+		echo "no ipvsadm or ip_vs here: not tried"
+	fi
+}
 
-if modprobe ip_vs 2>/dev/null && modprobe ip_vs_rr 2>/dev/null && command -v ipvsadm >/dev/null; then
-	in_router ipvsadm -A -u 10.1.0.1:7009 -s rr
-	in_router ipvsadm -a -u 10.1.0.1:7009 -r 10.2.0.2:7009 -m
-	from client 10.1.0.1 7009
-	once expect "a virtual server" 7009 7
-else
-	echo "no ipvsadm or ip_vs here: not tried"
-fi
+once on routed
+forwarded_and_looped 7000 1
+virtual_server 7099
+echo "ingress"
+once on ingress
+forwarded_and_looped 7100 4
+virtual_server 7199
+once on routed
+from client 10.2.0.2 7201
+once expect "routed again" 7201 7 - 0 observed=1
 rmmod weir

@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * hooks_ip - routed and ingress mode: IPv4 and IPv6
+ *
+ * routed: every IP packet of a namespace passes exactly one of FORWARD, LOCAL_IN and
+ * LOCAL_OUT. ingress: exactly one of PRE_ROUTING and LOCAL_OUT, also what routing will
+ * drop. With these exceptions, which are counted as skipped:
+ *
+ *   loopback	sent through LOCAL_OUT, comes back through PRE_ROUTING and LOCAL_IN
+ *   looped	our own multicast or broadcast, handed back to us by the output path
+ *   VRF	PRE_ROUTING runs for the port and again for the VRF device above, LOCAL_OUT for the
+ *		VRF device and again for the port; a route into another VRF is FORWARD to that
+ *		device and then LOCAL_OUT of it
+ *   bridged	br_netfilter pushes frames that are not routed through PRE_ROUTING and FORWARD
+ *   IPVS	what came to a virtual server at LOCAL_IN or LOCAL_OUT goes on through
+ *		LOCAL_OUT with another address
+ *
+ * Traffic inside one VRF from this host to itself shows the VRF device at
+ * LOCAL_OUT both times, and is counted when it comes in.
+ *
+ * A datagram that multicast routing sends out of several interfaces passes FORWARD for each, and
+ * LOCAL_IN if we are listening too: routed counts each, ingress one.
+ *
+ * The priority is just after conntrack's defragmentation: before any table that
+ * may drop, so what a firewall drops there is metered. In routed mode it is after destination
+ * NAT of PRE_ROUTING and before source NAT of POST_ROUTING, so both directions of a
+ * translated connection have the inside addresses.
+ */
+
+#include <linux/if_vlan.h>
+#include <linux/ipv6.h>
+#include <linux/netdevice.h>
+#include <linux/netfilter.h>
+#include <linux/netfilter_bridge.h>
+#include <linux/netfilter_ipv4.h>
+#include <linux/netfilter_ipv6.h>
+#include <linux/skbuff.h>
+#include <net/ip.h>
+
+#include "hooks.h"
+#include "sight.h"
+
+#define ROUTED	(1 << WEIR_MODE_ROUTED)
+#define INGRESS	(1 << WEIR_MODE_INGRESS)
+
+/* Was this pushed into FORWARD by a bridge? Routed in from one, it was not. */
+static bool is_bridged(const struct sk_buff *skb)
+{
+#if IS_ENABLED(CONFIG_BRIDGE_NETFILTER)
+	return nf_bridge_info_exists(skb) && nf_bridge_get_physoutdev(skb);
+#else
+	return false;
+#endif
+}
+
+/*
+ * The same at PRE_ROUTING, before it is decided. br_netfilter shows each frame here with the
+ * bridge as its device, and has it skip PRE_ROUTING when it comes to be routed:
+ * this is the only sight of what is for the host. That is what has its
+ * address or is for many. In a VRF it comes here again all the same.
+ */
+static bool is_being_bridged(const struct sk_buff *skb)
+{
+#if IS_ENABLED(CONFIG_BRIDGE_NETFILTER)
+	const struct nf_bridge_info *info = nf_bridge_info_get(skb);
+
+	return info && (info->pkt_otherhost || !info->in_prerouting);
+#else
+	return false;
+#endif
+}
+
+/* Sent by a socket, and handed back to us. */
+static unsigned int skip_returned(const struct sk_buff *skb, const struct nf_hook_state *state)
+{
+	if (state->in && (state->in->flags & IFF_LOOPBACK))
+		return WEIR_SKIP_LOOPBACK;
+	if (skb->pkt_type == PACKET_LOOPBACK)
+		return WEIR_SKIP_LOOPED;
+	return WEIR_NOT_SKIPPED;
+}
+
+/* Not ours to count? An enum weir_skip, or WEIR_NOT_SKIPPED. */
+static unsigned int skip_received(const struct sk_buff *skb, const struct nf_hook_state *state)
+{
+	unsigned int reason = skip_returned(skb, state);
+
+	if (reason != WEIR_NOT_SKIPPED || state->hook != NF_INET_FORWARD)
+		return reason;
+	if (is_bridged(skb))
+		return WEIR_SKIP_BRIDGED;
+	if (state->out && netif_is_l3_master(state->out))
+		return WEIR_SKIP_L3MASTER;
+	return WEIR_NOT_SKIPPED;
+}
+
+static unsigned int skip_arriving(const struct sk_buff *skb, const struct nf_hook_state *state)
+{
+	/* looped inside a VRF: LOCAL_OUT has left it to us */
+	if (state->in && netif_is_l3_master(state->in))
+		return skb->pkt_type == PACKET_LOOPBACK ? WEIR_NOT_SKIPPED : WEIR_SKIP_L3MASTER;
+	if (is_being_bridged(skb))
+		return WEIR_SKIP_BRIDGED;
+	return skip_returned(skb, state);
+}
+
+static unsigned int skip_sent(const struct sk_buff *skb, const struct nf_hook_state *state,
+			      u32 modes)
+{
+	if (state->out && netif_is_l3_master(state->out))
+		return WEIR_SKIP_L3MASTER;
+	/* came in, and was routed into another VRF: PRE_ROUTING has counted it */
+	if (modes & INGRESS && skb->skb_iif && skb->dev && netif_is_l3_master(skb->dev))
+		return WEIR_SKIP_L3MASTER;
+	return WEIR_NOT_SKIPPED;
+}
+
+/*
+ * Did IPVS send this on? What it wraps in a tunnel is a flow of its own and
+ * inherits the mark: only a transport protocol without a tunnel around it counts.
+ */
+static bool is_ipvs(const struct sk_buff *skb, const struct nf_hook_state *state,
+		    const struct weir_packet *p)
+{
+#if IS_ENABLED(CONFIG_IP_VS)
+	if (likely(!skb->ipvs_property) || state->hook != NF_INET_LOCAL_OUT || skb->encapsulation)
+		return false;
+	switch (p->key.protocol) {
+	case IPPROTO_TCP:
+	case IPPROTO_UDP:
+	case IPPROTO_SCTP:
+	case IPPROTO_ICMP:
+	case IPPROTO_ICMPV6:
+		return true;
+	}
+#endif
+	return false;
+}
+
+/* The port a packet came in by: the one below when a VRF took it over. */
+static const struct net_device *ingress_device(const struct sk_buff *skb,
+					       const struct nf_hook_state *state)
+{
+	const struct net_device *port = NULL;
+
+	if (!state->in || likely(!netif_is_l3_master(state->in)))
+		return state->in;
+	if (state->hook != NF_INET_PRE_ROUTING)
+		port = dev_get_by_index_rcu(state->net, state->pf == NFPROTO_IPV4 ?
+					    IPCB(skb)->iif : IP6CB(skb)->iif);
+	return port ? port : state->in;
+}
+
+static void meter(struct weir_watch *w, const struct weir_plan *plan, const struct sk_buff *skb,
+		  const struct nf_hook_state *state, enum weir_observed observed)
+{
+	const struct net_device *in = ingress_device(skb, state);
+	const struct weir_seen seen = {
+		.observed = observed,
+		.in_ifindex = in ? in->ifindex : 0,
+		.out_ifindex = state->out ? state->out->ifindex : 0,
+		.mac = in ? weir_sight_mac(skb) : NULL,
+	};
+	enum weir_dissected result;
+	struct weir_packet p;
+	struct weir_frame f;
+
+	weir_sight_frame(skb, in, &f);
+	result = weir_dissect(&f, plan->look_inside, &p);
+	if (unlikely(result)) {
+		weir_sight_skip(w, skb, weir_dissected_skip(result));
+		return;
+	}
+	if (is_ipvs(skb, state, &p)) {
+		weir_sight_skip(w, skb, WEIR_SKIP_IPVS);
+		return;
+	}
+	if (in && secpath_exists(skb))
+		p.flags |= WEIR_FLOW_SECPATH;
+	weir_sight_count(w, skb, &p, &seen);
+}
+
+static unsigned int hook(void *priv, const struct sk_buff *skb, const struct nf_hook_state *state,
+			 enum weir_observed observed)
+{
+	struct weir_watch *w = priv;
+	const struct weir_plan *plan = this_cpu_read(w->here->plan);
+	unsigned int reason;
+
+	switch (state->hook) {
+	case NF_INET_PRE_ROUTING:
+		if (unlikely(!(plan->modes & INGRESS)))
+			return NF_ACCEPT;
+		reason = skip_arriving(skb, state);
+		break;
+	case NF_INET_LOCAL_OUT:
+		reason = skip_sent(skb, state, plan->modes);
+		break;
+	default:
+		if (unlikely(!(plan->modes & ROUTED)))
+			return NF_ACCEPT;
+		reason = skip_received(skb, state);
+	}
+	if (likely(reason == WEIR_NOT_SKIPPED))
+		meter(w, plan, skb, state, observed);
+	else
+		weir_sight_skip(w, skb, reason);
+	return NF_ACCEPT;
+}
+
+#define HOOK_FUNCTION(name, observed)							\
+static unsigned int hook_##name(void *priv, struct sk_buff *skb,			\
+				const struct nf_hook_state *state)			\
+{											\
+	return hook(priv, skb, state, observed);					\
+}
+
+HOOK_FUNCTION(pre_routing, WEIR_OBSERVED_PRE_ROUTING)
+HOOK_FUNCTION(forward, WEIR_OBSERVED_FORWARD)
+HOOK_FUNCTION(local_in, WEIR_OBSERVED_LOCAL_IN)
+HOOK_FUNCTION(local_out, WEIR_OBSERVED_LOCAL_OUT)
+
+#define HOOK(function, family, number, defrag)	\
+	{					\
+		.hook = (function),		\
+		.pf = (family),			\
+		.hooknum = (number),		\
+		.priority = (defrag) + 1,	\
+	}
+
+static const struct nf_hook_ops ops[WEIR_HOOKS_IP] = {
+	HOOK(hook_pre_routing, NFPROTO_IPV4, NF_INET_PRE_ROUTING, NF_IP_PRI_CONNTRACK_DEFRAG),
+	HOOK(hook_forward, NFPROTO_IPV4, NF_INET_FORWARD, NF_IP_PRI_CONNTRACK_DEFRAG),
+	HOOK(hook_local_in, NFPROTO_IPV4, NF_INET_LOCAL_IN, NF_IP_PRI_CONNTRACK_DEFRAG),
+	HOOK(hook_local_out, NFPROTO_IPV4, NF_INET_LOCAL_OUT, NF_IP_PRI_CONNTRACK_DEFRAG),
+	HOOK(hook_pre_routing, NFPROTO_IPV6, NF_INET_PRE_ROUTING, NF_IP6_PRI_CONNTRACK_DEFRAG),
+	HOOK(hook_forward, NFPROTO_IPV6, NF_INET_FORWARD, NF_IP6_PRI_CONNTRACK_DEFRAG),
+	HOOK(hook_local_in, NFPROTO_IPV6, NF_INET_LOCAL_IN, NF_IP6_PRI_CONNTRACK_DEFRAG),
+	HOOK(hook_local_out, NFPROTO_IPV6, NF_INET_LOCAL_OUT, NF_IP6_PRI_CONNTRACK_DEFRAG),
+};
+
+static const u32 modes[WEIR_HOOKS_IP] = {
+	INGRESS, ROUTED, ROUTED, ROUTED | INGRESS,
+	INGRESS, ROUTED, ROUTED, ROUTED | INGRESS,
+};
+
+const struct weir_hooks_set weir_hooks_ip = { ops, modes, WEIR_HOOKS_IP };
