@@ -136,12 +136,18 @@ static int choose(const struct weir_set *set, u32 tick)
 	return victim;
 }
 
-static void flow_start(struct weir_flow *flow, const struct weir_sight *s, u8 ttl, u64 now)
+static void flow_start(const struct weir_cpu *c, struct weir_flow *flow,
+		       const struct weir_packet *p, const struct weir_sight *s, u64 now)
 {
 	memset((u8 *)flow + sizeof(flow->key), 0, sizeof(*flow) - sizeof(flow->key));
 	flow->mark = s->mark;
-	flow->min_ttl = ttl;
+	flow->min_ttl = p->ttl;
 	flow->start_ns = now;
+	flow->generation = c->sampler.generation;
+	flow->sampling = c->sampler.rate;
+	flow->sampling_method = c->sampler.method;
+	flow->mpls_label = p->mpls_label;
+	flow->pppoe_session = p->pppoe_session;
 	if (s->mac)
 		memcpy(flow->mac, s->mac, sizeof(flow->mac));
 }
@@ -168,8 +174,8 @@ static void flow_track_seq(struct weir_flow *flow, const struct weir_packet *p)
 	flow->flags |= WEIR_FLOW_SEQ_VALID;
 }
 
-static void flow_count(struct weir_flow *flow, const struct weir_packet *p,
-		       const struct weir_sight *s, u64 now)
+static void flow_count(const struct weir_cpu *c, struct weir_flow *flow,
+		       const struct weir_packet *p, const struct weir_sight *s, u64 now)
 {
 	/* a super-packet's second packet came with its first */
 	if (!flow->second && flow->packets + p->packets > 1)
@@ -188,7 +194,9 @@ static void flow_count(struct weir_flow *flow, const struct weir_packet *p,
 		flow->fragments += p->packets;
 	if (p->ttl < flow->min_ttl)
 		flow->min_ttl = p->ttl;
-	flow_track_seq(flow, p);
+	/* where packets are left out, every next one would look like one lost before */
+	if (likely(!c->sampler.rate) || c->sampler.method == WEIR_SAMPLING_FLOWS)
+		flow_track_seq(flow, p);
 }
 
 static void count_created(struct weir_cpu *c)
@@ -217,9 +225,11 @@ static enum weir_end_reason due(const struct weir_cpu *c, const struct weir_set 
 /*
  * The flow is in the table. If what has been counted so far is a record of its
  * own, export that and start the next one in the same place. Without room in
- * the log it is one longer record.
+ * the log it is one longer record, but not one of two sampling rates.
+ *
+ * Return: false when the packet cannot be counted in it.
  */
-static void restart_if_due(struct weir_cpu *c, struct weir_set *set, struct weir_flow *flow,
+static bool restart_if_due(struct weir_cpu *c, struct weir_set *set, struct weir_flow *flow,
 			   int way, const struct weir_packet *p, const struct weir_sight *s,
 			   u64 now)
 {
@@ -227,22 +237,40 @@ static void restart_if_due(struct weir_cpu *c, struct weir_set *set, struct weir
 	const u16 keep = flow->flags & WEIR_FLOW_SEQ_VALID;
 	enum weir_end_reason reason;
 
-	if ((set->tag[way] & WEIR_TAG_FINISHED) && (p->tcp_flags & TCP_SYN))
+	if (unlikely(flow->generation != c->sampler.generation))
+		reason = WEIR_END_FORCED;
+	else if ((set->tag[way] & WEIR_TAG_FINISHED) && (p->tcp_flags & TCP_SYN))
 		reason = WEIR_END_DETECTED;	/* the same ports again: a new connection */
 	else
 		reason = due(c, set, flow, way, true, now);
-	if (likely(reason == WEIR_END_NONE) || !weir_log_put(c, flow, reason, false, now))
-		return;
+	if (likely(reason == WEIR_END_NONE))
+		return true;
+	if (!weir_log_put(c, flow, reason, reason == WEIR_END_FORCED, now))
+		return reason != WEIR_END_FORCED;
 
-	flow_start(flow, s, p->ttl, now);
+	flow_start(c, flow, p, s, now);
 	set->tag[way] &= ~WEIR_TAG_MANY;
-	if (reason == WEIR_END_ACTIVE) {	/* it goes on, if only to its end */
+	if (reason == WEIR_END_ACTIVE || reason == WEIR_END_FORCED) {
+		/* it goes on, if only to its end */
 		flow->next_seq = seq;
 		flow->flags = keep;
 	} else {
 		set->tag[way] &= ~WEIR_TAG_FINISHED;
 	}
 	count_created(c);
+	return true;
+}
+
+static void count_lost(struct weir_cpu *c, const struct weir_packet *p)
+{
+	c->ledger.lost[WEIR_LOST_NO_ROOM].packets += p->packets;
+	c->ledger.lost[WEIR_LOST_NO_ROOM].bytes += p->bytes;
+}
+
+static void count_left_out(struct weir_cpu *c, const struct weir_packet *p)
+{
+	c->ledger.skipped[WEIR_SKIP_SAMPLED].packets += p->packets;
+	c->ledger.skipped[WEIR_SKIP_SAMPLED].bytes += p->bytes;
 }
 
 void weir_cache_meter(struct weir_cpu *c, const struct weir_packet *p,
@@ -254,28 +282,36 @@ void weir_cache_meter(struct weir_cpu *c, const struct weir_packet *p,
 	struct weir_set *set = &c->table.sets[index];
 	struct weir_flow *flows = &c->table.flows[index * WEIR_WAYS];
 	struct weir_ledger *ledger = &c->ledger;
-	int way = find(set, flows, &p->key, tag);
+	int way;
 
+	if (unlikely(c->sampler.rate) &&
+	    !weir_sampler_takes(&c->sampler, p, &c->meter->hash_key)) {
+		count_left_out(c, p);
+		return;
+	}
+	way = find(set, flows, &p->key, tag);
 	ledger->seen.packets += p->packets;
 	ledger->seen.bytes += p->bytes;
 
 	if (way >= 0) {
-		restart_if_due(c, set, &flows[way], way, p, s, now);
+		if (!restart_if_due(c, set, &flows[way], way, p, s, now)) {
+			count_lost(c, p);
+			return;
+		}
 	} else {
 		way = choose(set, weir_ticks(now));
 		if (set->tag[way] &&
 		    !weir_log_put(c, &flows[way], WEIR_END_NO_RESOURCES, true, now)) {
-			ledger->lost[WEIR_LOST_NO_ROOM].packets += p->packets;
-			ledger->lost[WEIR_LOST_NO_ROOM].bytes += p->bytes;
+			count_lost(c, p);
 			return;
 		}
 		flows[way].key = p->key;
-		flow_start(&flows[way], s, p->ttl, now);
+		flow_start(c, &flows[way], p, s, now);
 		set->tag[way] = tag;
 		count_created(c);
 	}
 
-	flow_count(&flows[way], p, s, now);
+	flow_count(c, &flows[way], p, s, now);
 	ledger->table.packets += p->packets;
 	ledger->table.bytes += p->bytes;
 	set->seen[way] = weir_ticks(now);

@@ -60,7 +60,7 @@ struct weir_flow {
 	u16 flags;
 	u8 min_ttl;
 	u8 ecn;				/* OR of all */
-	u8 spare[2];
+	u16 generation;			/* of the sampling it counts with */
 
 	u8 mac[2 * ETH_ALEN];		/* destination and source, as in an Ethernet header */
 	u32 sampling;			/* one packet of so many; 0: all */

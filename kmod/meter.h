@@ -19,7 +19,9 @@
 #include "export.h"
 #include "ledger.h"
 #include "log.h"
+#include "sampling.h"
 
+struct weir_fragments;
 struct weir_meter;
 struct weir_net;
 struct weir_watch;
@@ -39,13 +41,15 @@ struct weir_cursor {
  * own CPU's.
  */
 struct weir_cpu {
-	spinlock_t lock;	/* table, log (see there), ledger, sealed */
+	spinlock_t lock;	/* table, log (see there), fragments, ledger, sampler, sealed */
 	bool sealed;		/* a batch was sealed since someone looked */
 	u32 cpu;
 	struct weir_meter *meter;
+	struct weir_sampler sampler;
 	struct weir_ledger ledger;
 	struct weir_table table;
 	struct weir_log log;
+	struct weir_fragments *fragments;
 	struct weir_cursor expire;
 	struct work_struct kick; /* queued by the packet path when it seals */
 } ____cacheline_aligned_in_smp;

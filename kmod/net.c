@@ -27,6 +27,7 @@
 
 #include "expire.h"
 #include "export.h"
+#include "fragments.h"
 #include "hooks.h"
 #include "meter.h"
 #include "net.h"
@@ -64,7 +65,7 @@ struct net *weir_net_of(const struct weir_net *wn)
 static u64 cpu_memory(const struct weir_config *config)
 {
 	return sizeof(struct weir_cpu) + weir_cache_memory(config->table_flows) +
-	       weir_log_memory(config->log_batches);
+	       weir_log_memory(config->log_batches) + weir_fragments_memory();
 }
 
 struct weir_meter *weir_meter_get(struct weir_net *wn)
@@ -89,6 +90,7 @@ static void cpu_free(struct weir_cpu *c)
 {
 	if (!c)
 		return;
+	weir_fragments_destroy(c);
 	weir_log_destroy(&c->log);
 	weir_cache_destroy(&c->table);
 	kfree(c);
@@ -105,10 +107,13 @@ static struct weir_cpu *cpu_alloc(struct weir_meter *m, u32 cpu)
 	spin_lock_init(&c->lock);
 	c->cpu = cpu;
 	c->meter = m;
+	get_random_bytes(&c->sampler.random, sizeof(c->sampler.random));
 	weir_expire_init_cpu(c);
 	if (weir_cache_init(&c->table, m->table_flows, node))
 		goto free_cpu;
 	if (weir_log_init(&c->log, m->log_batches, node))
+		goto free_cpu;
+	if (weir_fragments_init(c, node))
 		goto free_cpu;
 	return c;
 
@@ -207,6 +212,20 @@ int weir_net_apply_modes(struct weir_net *wn, struct netlink_ext_ack *extack)
 	return m ? weir_hooks_change(m->watch, &wn->config, extack) : 0;
 }
 
+void weir_net_apply_sampling(struct weir_net *wn)
+{
+	struct weir_meter *m = rcu_dereference_protected(wn->meter, lockdep_is_held(&wn->lock));
+	u32 i;
+
+	for (i = 0; m && i < m->ncpus; i++) {
+		struct weir_cpu *c = m->cpus[i];
+
+		spin_lock_bh(&c->lock);
+		weir_sampler_set(&c->sampler, wn->config.sampling, wn->config.sampling_method);
+		spin_unlock_bh(&c->lock);
+	}
+}
+
 int weir_net_start(struct weir_net *wn, struct netlink_ext_ack *extack)
 {
 	struct weir_meter *m;
@@ -234,9 +253,10 @@ int weir_net_start(struct weir_net *wn, struct netlink_ext_ack *extack)
 		goto free_meter;
 	}
 
-	/* Timeouts before the first packet, packets before anyone can ask. */
+	/* Settings before the first packet, packets before anyone can ask. */
 	rcu_assign_pointer(wn->meter, m);
 	weir_net_apply_timeouts(wn);
+	weir_net_apply_sampling(wn);
 	m->watch = weir_hooks_start(wn->net, m, 0, &wn->config, extack);
 	if (IS_ERR(m->watch)) {
 		err = PTR_ERR(m->watch);

@@ -30,6 +30,8 @@ struct weir_config {
 	u32 fin_timeout_ms;
 	u32 table_flows;	/* per CPU, a power of two */
 	u32 log_batches;	/* per CPU, a power of two */
+	u32 sampling;		/* one packet of so many; 0 or 1: all */
+	u32 sampling_method;	/* enum weir_sampling */
 };
 
 struct weir_net {
@@ -77,6 +79,9 @@ void weir_net_apply_timeouts(struct weir_net *wn);
 
 /* The same for what is metered where. Return: 0, or an error and all is as before. */
 int weir_net_apply_modes(struct weir_net *wn, struct netlink_ext_ack *extack);
+
+/* The same for sampling: each CPU changes between two packets. */
+void weir_net_apply_sampling(struct weir_net *wn);
 
 /* The running instance, NULL when off; to be put back. */
 struct weir_meter *weir_meter_get(struct weir_net *wn);

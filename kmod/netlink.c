@@ -188,7 +188,9 @@ static int get_config(struct sk_buff *request, struct genl_info *info)
 	    nla_put_u32(skb, WEIR_A_IDLE_TIMEOUT_MS, config.idle_timeout_ms) ||
 	    nla_put_u32(skb, WEIR_A_FIN_TIMEOUT_MS, config.fin_timeout_ms) ||
 	    nla_put_u32(skb, WEIR_A_TABLE_FLOWS, config.table_flows) ||
-	    nla_put_u32(skb, WEIR_A_LOG_BATCHES, config.log_batches)) {
+	    nla_put_u32(skb, WEIR_A_LOG_BATCHES, config.log_batches) ||
+	    nla_put_u32(skb, WEIR_A_SAMPLING, config.sampling) ||
+	    nla_put_u32(skb, WEIR_A_SAMPLING_METHOD, config.sampling_method)) {
 		nlmsg_free(skb);
 		return -EMSGSIZE;
 	}
@@ -233,6 +235,18 @@ static const struct setting {
 		.round = true,
 		.while_off = true,
 		.range = "LOG_BATCHES is 2 to 65536 per CPU",
+	},
+	{
+		.attr = WEIR_A_SAMPLING,
+		.max = WEIR_SAMPLING_MAX,
+		.offset = offsetof(struct weir_config, sampling),
+		.range = "SAMPLING is one packet of so many, up to 16777216; 0 or 1: all",
+	},
+	{
+		.attr = WEIR_A_SAMPLING_METHOD,
+		.max = WEIR_SAMPLING_FLOWS,
+		.offset = offsetof(struct weir_config, sampling_method),
+		.range = "SAMPLING_METHOD is 0 (packets) or 1 (flows)",
 	},
 };
 
@@ -320,6 +334,7 @@ static int set_config(struct sk_buff *request, struct genl_info *info)
 		wn->config = before;
 	}
 	weir_net_apply_timeouts(wn);
+	weir_net_apply_sampling(wn);
 unlock:
 	mutex_unlock(&wn->lock);
 	return err;
@@ -523,6 +538,8 @@ static const struct nla_policy config_policy[WEIR_A_MAX + 1] = {
 	[WEIR_A_FIN_TIMEOUT_MS] = { .type = NLA_U32 },
 	[WEIR_A_TABLE_FLOWS] = { .type = NLA_U32 },
 	[WEIR_A_LOG_BATCHES] = { .type = NLA_U32 },
+	[WEIR_A_SAMPLING] = { .type = NLA_U32 },
+	[WEIR_A_SAMPLING_METHOD] = { .type = NLA_U32 },
 };
 
 static const struct nla_policy stream_policy[WEIR_A_MAX + 1] = {

@@ -18,6 +18,7 @@
 
 #include "cache.h"
 #include "expire.h"
+#include "fragments.h"
 #include "hooks.h"
 #include "meter.h"
 #include "sight.h"
@@ -115,6 +116,7 @@ void weir_sight_count(struct weir_watch *w, const struct sk_buff *skb, struct we
 	};
 	struct weir_cpu *c;
 	bool sealed;
+	u64 now;
 
 	p->key.in_ifindex = seen->in_ifindex;
 	p->key.netns = w->netns;
@@ -125,7 +127,10 @@ void weir_sight_count(struct weir_watch *w, const struct sk_buff *skb, struct we
 	spin_lock(&c->lock);
 	if (p->short_l4)
 		c->ledger.counters[WEIR_COUNTER_SHORT_L4]++;
-	weir_cache_meter(c, p, &sight, ktime_get_ns());
+	now = ktime_get_ns();
+	if (unlikely(p->flags & WEIR_FLOW_FRAGMENTS))
+		weir_fragments_ports(c, p, now);
+	weir_cache_meter(c, p, &sight, now);
 	sealed = c->sealed;
 	c->sealed = false;
 	spin_unlock(&c->lock);

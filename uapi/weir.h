@@ -102,8 +102,8 @@
  *               while metering is off), MODES (u32, bits 1 << enum weir_mode),
  *               INTERFACES (string: patterns of names, for WEIR_MODE_NETDEV),
  *               LOOK_INSIDE (u32, bits 1 << enum weir_tunnel), SAMPLING (u32, one
- *               packet of so many, 0 or 1: all), SAMPLING_METHOD (u32, enum
- *               weir_sampling), COVER (u8, 1: other namespaces too). All or
+ *               packet of so many, up to 2^24; 0 or 1: all), SAMPLING_METHOD (u32,
+ *               enum weir_sampling), COVER (u8, 1: other namespaces too). All or
  *               nothing. -ERANGE and -EINVAL come with an extack sentence and
  *               the attribute at fault. Sizes are rounded up to powers of two.
  *               With ENABLED = 0 sizes may come in the same request; -EBUSY:
@@ -242,7 +242,7 @@ enum weir_tunnel {
 /* How packets are chosen when SAMPLING is over 1. */
 enum weir_sampling {
 	WEIR_SAMPLING_PACKETS = 0,	/* at random, one of N on average */
-	WEIR_SAMPLING_FLOWS = 1,	/* all packets of one flow key of N, by hash */
+	WEIR_SAMPLING_FLOWS = 1,	/* all, both ways, of one connection of N, by hash */
 };
 
 /* Why traffic of an interface does not reach the hooks in force. */
@@ -264,7 +264,7 @@ enum weir_end_reason {
 
 /* struct weir_record, flags */
 #define WEIR_FLOW_FRAGMENTS	0x0001	/* some packets were fragments */
-#define WEIR_FLOW_LATER_FRAGMENT 0x0002	/* non-first fragments: ports are 0 */
+#define WEIR_FLOW_LATER_FRAGMENT 0x0002	/* fragments whose first was not seen: no ports */
 #define WEIR_FLOW_SECPATH	0x0004	/* packets came out of IPsec */
 #define WEIR_FLOW_GSO		0x0008	/* super-packets were counted as what they stand for */
 #define WEIR_FLOW_PARTIAL	0x0010	/* a flowtable forwards packets of it unseen */
@@ -302,7 +302,7 @@ enum weir_counter {
 	WEIR_COUNTER_EVICTED,		/* flowEndReason 5 */
 	WEIR_COUNTER_BATCHES,		/* batches sealed */
 	WEIR_COUNTER_LOG_FULL,		/* times expiry stopped because the log was full */
-	WEIR_COUNTER_SHORT_L4,		/* counted, with what was there of a transport header that is cut */
+	WEIR_COUNTER_SHORT_L4,		/* counted, with what there was of a cut transport header */
 
 	__WEIR_COUNTER_COUNT,
 };

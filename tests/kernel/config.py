@@ -45,6 +45,8 @@ def test_ranges(client):
         (errno.ERANGE, {"ENABLED": 0, "TABLE_FLOWS": (1 << 24) + 1}),
         (errno.ERANGE, {"ENABLED": 0, "LOG_BATCHES": 1}),
         (errno.ERANGE, {"ENABLED": 0, "LOG_BATCHES": 65537}),
+        (errno.ERANGE, {"SAMPLING": (1 << 24) + 1}),
+        (errno.ERANGE, {"SAMPLING_METHOD": 2}),
     ]
     for name in ("ACTIVE_TIMEOUT_MS", "IDLE_TIMEOUT_MS", "FIN_TIMEOUT_MS"):
         for value in (0, 99, 86_400_001, 0xFFFFFFFF):
@@ -73,10 +75,12 @@ def test_ranges(client):
 
 
 def test_change(client):
-    wanted = {"ACTIVE_TIMEOUT_MS": 1234, "IDLE_TIMEOUT_MS": 567, "FIN_TIMEOUT_MS": 100}
+    wanted = {"ACTIVE_TIMEOUT_MS": 1234, "IDLE_TIMEOUT_MS": 567, "FIN_TIMEOUT_MS": 100,
+              "SAMPLING": 3, "SAMPLING_METHOD": w.WEIR_SAMPLING_FLOWS}
     client.config(**wanted)
     got = client.config()
     assert wanted.items() <= got.items(), got
+    client.config(SAMPLING=0, SAMPLING_METHOD=0)
     client.config(ENABLED=0, TABLE_FLOWS=100, LOG_BATCHES=3)
     got = client.config()
     assert (got["ENABLED"], got["TABLE_FLOWS"], got["LOG_BATCHES"]) == (0, 128, 4), got

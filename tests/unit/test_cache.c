@@ -35,6 +35,8 @@ struct entry {
 	u8 ecn, min_ttl, has_mac;
 	u8 mac[12];
 	bool finished;
+	u32 sampling, sampling_method, sampling_changes;
+	u32 mpls_label, pppoe_session;
 };
 
 /* Totals of a flow over the whole run. */
@@ -56,12 +58,16 @@ static struct {
 	struct weir_key keys[FLOWS];
 	u32 hashes[FLOWS];
 	struct entry table[FLOWS];
+	struct weir_totals traffic;	/* whether counted or not */
+	bool labels;			/* packets with MPLS and PPPoE come */
+	u32 sampling, sampling_method, sampling_changes;
+	enum { UNKNOWN, TAKEN, LEFT } chosen[FLOWS];	/* of flows, since it changed */
 	struct history history[FLOWS];
 	struct weir_totals reasons[WEIR_END_NO_RESOURCES + 1];
 	u64 sum[SLOTS_MAX];		/* of sealed batches' content */
 	u32 read_open, read_count;	/* records before are known */
 	bool tails;			/* the last batch sealed had some */
-	u64 sealed, full[2], early, evicted[3], refused;
+	u64 left_out, sealed, full[2], early, evicted[3], refused;
 } t;
 
 #define CHECK(what, ...)                                                                           \
@@ -132,8 +138,10 @@ static u64 checksum(const struct weir_slot *slot)
 static bool is_long(u32 flow)
 {
 	const struct weir_key *key = &t.keys[flow];
+	const struct entry *e = &t.table[flow];
 
-	return key->tunnel_id || key->inner_vlan_id || key->netns || key->where >> 8;
+	return key->tunnel_id || key->inner_vlan_id || key->netns || key->where >> 8 ||
+	       e->sampling_method || e->mpls_label || e->pppoe_session;
 }
 
 static u32 set_of(u32 flow)
@@ -227,6 +235,10 @@ static void check_facts(const struct weir_record *r, u32 flow)
 	CHECK((r->flags & ~WEIR_FLOW_LATER_FRAGMENT) == e->flags, "flow %u: flags 0x%x", flow,
 	      r->flags);
 	CHECK(r->tos == (t.keys[flow].tos | e->ecn), "flow %u: tos", flow);
+	CHECK(r->sampling == e->sampling && r->sampling_method == e->sampling_method,
+	      "flow %u: sampled one of %u by %u", flow, r->sampling, r->sampling_method);
+	CHECK(r->mpls_label == e->mpls_label && r->pppoe_session == e->pppoe_session,
+	      "flow %u: label or session", flow);
 	CHECK(!memcmp(r->dst_mac, e->mac, 6) && !memcmp(r->src_mac, e->mac + 6, 6),
 	      "flow %u: MAC", flow);
 }
@@ -251,7 +263,9 @@ static void check_reason(const struct weir_record *r, u32 flow, bool syn)
 		CHECK(is_active_due(e), "flow %u is not old", flow);
 		break;
 	case WEIR_END_FORCED:
-		CHECK(t.operation == FLUSH, "forced by %d", t.operation);
+		CHECK(t.operation == FLUSH ||
+		      (t.operation == METER && e->sampling_changes != t.sampling_changes),
+		      "forced by %d", t.operation);
 		break;
 	case WEIR_END_NO_RESOURCES:
 		CHECK(t.operation == METER, "evicted by %d", t.operation);
@@ -296,7 +310,8 @@ static void check_place(const struct weir_record *r, u32 slot)
 	const struct weir_log *log = &t.cpu.log;
 
 	CHECK(slot - log->tail < log->size - log->reserve ||
-	      r->end_reason == WEIR_END_NO_RESOURCES || (t.operation == FLUSH && t.last_resort),
+	      r->end_reason == WEIR_END_NO_RESOURCES ||
+	      (r->end_reason == WEIR_END_FORCED && (t.operation == METER || t.last_resort)),
 	      "end reason %u took a reserved slot", r->end_reason);
 }
 
@@ -371,6 +386,9 @@ static void check_balance(const struct weir_ledger *l)
 	CHECK(totals_equal(&l->seen, &sum),
 	      "seen %llu flows, %llu packets, %llu bytes; accounted for %llu, %llu, %llu",
 	      l->seen.flows, l->seen.packets, l->seen.bytes, sum.flows, sum.packets, sum.bytes);
+	CHECK(l->seen.packets + l->skipped[WEIR_SKIP_SAMPLED].packets == t.traffic.packets &&
+	      l->seen.bytes + l->skipped[WEIR_SKIP_SAMPLED].bytes == t.traffic.bytes,
+	      "seen and not sampled are not all");
 	CHECK(!l->lost[WEIR_LOST_NO_ROOM].flows, "a packet without a flow counted as one");
 	CHECK(l->counters[WEIR_COUNTER_CREATED] == l->seen.flows, "created");
 	CHECK(l->counters[WEIR_COUNTER_BATCHES] == t.sealed, "batches");
@@ -452,7 +470,11 @@ static void model_packet(u32 flow, const struct weir_packet *p, const struct wei
 	struct entry *e = &t.table[flow];
 
 	if (!e->packets) {
-		*e = (struct entry){.start_ns = t.now, .mark = s->mark, .min_ttl = p->ttl};
+		*e = (struct entry){.start_ns = t.now, .mark = s->mark, .min_ttl = p->ttl,
+				    .sampling = t.sampling, .sampling_method = t.sampling_method,
+				    .sampling_changes = t.sampling_changes,
+				    .mpls_label = p->mpls_label,
+				    .pppoe_session = p->pppoe_session};
 		if (s->mac)
 			memcpy(e->mac, s->mac, sizeof(e->mac));
 	}
@@ -486,6 +508,10 @@ static struct weir_packet random_packet(u32 flow)
 	}
 	if (!pick(16))
 		p.flags |= WEIR_FLOW_FRAGMENTS;
+	if (t.labels && flow % 32 == 7) {
+		p.mpls_label = pick(4) ? pick(1 << 20) : 0;
+		p.pppoe_session = pick(4) ? 0 : (u16)pick(1 << 16);
+	}
 	if (p.key.protocol == 6) {
 		p.tcp_flags = flags[pick(32)] ?: ACK;
 		p.payload = !pick(3);
@@ -526,6 +552,22 @@ static enum { NO, YES, EITHER } is_refused(u32 flow)
 	return taken ? EITHER : YES;
 }
 
+/* Was the packet just metered left out by sampling? What is left out is so exactly. */
+static bool is_left_out(u32 flow, const struct weir_packet *p, const struct weir_totals *before)
+{
+	const struct weir_totals *skipped = &t.cpu.ledger.skipped[WEIR_SKIP_SAMPLED];
+	const bool left = skipped->packets != before->packets;
+
+	CHECK(!left || (skipped->packets == before->packets + p->packets &&
+			skipped->bytes == before->bytes + p->bytes), "left out in part");
+	CHECK(!left || t.sampling, "left out, though all are to be counted");
+	if (t.sampling && t.sampling_method == WEIR_SAMPLING_FLOWS) {
+		CHECK(t.chosen[flow] != (left ? TAKEN : LEFT), "flow %u chosen in part", flow);
+		t.chosen[flow] = left ? LEFT : TAKEN;
+	}
+	return left;
+}
+
 static void do_meter(u32 flow)
 {
 	const u8 mac[14] = {2, 0, 0, 0, 0, (u8)pick(256), 2, 0, 0, 0, 1, (u8)pick(256), 8, 0};
@@ -535,21 +577,32 @@ static void do_meter(u32 flow)
 	const struct weir_totals what = {0, p.packets, p.bytes};
 	const struct entry before = t.table[flow];
 	const u64 lost = t.cpu.ledger.lost[WEIR_LOST_NO_ROOM].packets;
+	const struct weir_totals skipped = t.cpu.ledger.skipped[WEIR_SKIP_SAMPLED];
 	const int expected = is_refused(flow);
-	const bool room = has_room(flow, false);
+	const bool changed = before.packets && before.sampling_changes != t.sampling_changes;
+	const bool room = has_room(flow, changed);
 	const bool syn = p.tcp_flags & SYN;
 	const bool ends = is_idle_due(&before) || is_finished_due(&before) ||
 			  (before.finished && syn);
-	const bool due = before.packets && (ends || is_active_due(&before));
+	const bool due = changed || (before.packets && (ends || is_active_due(&before)));
 	bool refused;
 	unsigned int n;
 	u32 last = FLOWS;
 
 	weir_cache_meter(&t.cpu, &p, &s, t.now);
+	weir_totals_add(&t.traffic, &what);
 	refused = t.cpu.ledger.lost[WEIR_LOST_NO_ROOM].packets != lost;
-	CHECK(expected == EITHER || refused == (expected == YES), "flow %u: lost: %d", flow,
-	      refused);
 	n = read_log(syn, &last);
+	if (is_left_out(flow, &p, &skipped)) {
+		CHECK(!n && !refused, "a packet left out did something");
+		t.left_out++;
+		return;
+	}
+	if (changed)
+		CHECK(refused == !room, "flow %u: lost: %d, room: %d", flow, refused, room);
+	else
+		CHECK(expected == EITHER || refused == (expected == YES), "flow %u: lost: %d", flow,
+		      refused);
 	CHECK(n <= 1, "%u records for one packet", n);
 	CHECK(!before.packets || n == (due && room), "flow %u, due: %d, room: %d, %u records", flow,
 	      due, room, n);
@@ -561,7 +614,7 @@ static void do_meter(u32 flow)
 	} else {
 		model_packet(flow, &p, &s);
 		/* after an active timeout the same connection goes on, to its end */
-		if (n && before.packets && !ends)
+		if (n && before.packets && (changed || !ends))
 			t.table[flow].finished |= before.finished;
 	}
 }
@@ -658,6 +711,22 @@ static void do_seal_old(u64 age_ns)
 	CHECK(log->open - open == due, "a batch due: %d, sealed: %u", due, log->open - open);
 }
 
+/* Shapes that sample change it now and then, also to what it is. */
+static void do_sampling(void)
+{
+	const u32 rate = pick(3) ? pick(5) : 0, method = pick(2);
+	const u32 effective = rate > 1 ? rate : 0, effective_method = effective ? method : 0;
+
+	weir_sampler_set(&t.cpu.sampler, rate, method);
+	CHECK(t.cpu.sampler.rate == effective, "rate %u", t.cpu.sampler.rate);
+	if (effective == t.sampling && effective_method == t.sampling_method)
+		return;
+	t.sampling = effective;
+	t.sampling_method = effective_method;
+	t.sampling_changes++;
+	memset(t.chosen, 0, sizeof(t.chosen));
+}
+
 /* As kmod/expire.c asks: never when nobody reads, else one that may just be reached. */
 static u64 random_age(void)
 {
@@ -687,7 +756,7 @@ static void advance(void)
 }
 
 /* One random operation. @reader: of 64, how often batches are acknowledged. */
-static void operate(u32 flows, u32 reader)
+static void operate(u32 flows, u32 reader, bool samples)
 {
 	const u32 set = pick(t.cpu.table.nsets);
 	const u32 kind = pick(64);
@@ -704,6 +773,8 @@ static void operate(u32 flows, u32 reader)
 		do_flush(set, pick(2));
 	else if (kind < 61)
 		do_seal_old(random_age());
+	else if (samples && kind < 62 && !pick(8))
+		do_sampling();
 	else if (kind < 62 && !pick(16))
 		weir_log_seal(&t.cpu);
 	else if (pick(64) < reader)
@@ -752,6 +823,7 @@ static void start(u64 seed, u32 table_flows, u32 batches, u32 mask, u32 tails)
 	ck_assert_int_eq(weir_cache_init(&t.cpu.table, table_flows, 0), 0);
 	ck_assert_int_eq(weir_log_init(&t.cpu.log, batches, 0), 0);
 	ck_assert_uint_eq(t.cpu.log.reserve, batches < 16 ? 1 : batches / 8);
+	t.labels = tails;
 	setup_keys(tails);
 }
 
@@ -783,20 +855,39 @@ static void stop(void)
 static const struct shape {
 	const char *name;
 	u32 table, batches, mask, flows, reader, steps, tails;
+	bool samples;
 } shapes[] = {
-	{"a table with room", 2048, 4, ~0U, 256, 64, 40000, 1},
-	{"full sets", 64, 8, ~0U, FLOWS, 64, 40000, 0},
-	{"a reader that is slow", 128, 4, ~0U, FLOWS, 8, 60000, 1},
-	{"the smallest log, hardly read", 64, 2, ~0U, 512, 3, 60000, 8},
-	{"tags that meet", 64, 4, 0x4f, 128, 64, 40000, 64},
-	{"one set", 64, 2, 0xffffff00, 32, 32, 40000, 32},
+	{"a table with room",
+	 .table = 2048, .batches = 4, .mask = ~0U, .flows = 256, .reader = 64,
+	 .steps = 40000, .tails = 1},
+	{"full sets",
+	 .table = 64, .batches = 8, .mask = ~0U, .flows = FLOWS, .reader = 64,
+	 .steps = 40000},
+	{"a reader that is slow",
+	 .table = 128, .batches = 4, .mask = ~0U, .flows = FLOWS, .reader = 8,
+	 .steps = 60000, .tails = 1},
+	{"the smallest log, hardly read",
+	 .table = 64, .batches = 2, .mask = ~0U, .flows = 512, .reader = 3,
+	 .steps = 60000, .tails = 8},
+	{"tags that meet",
+	 .table = 64, .batches = 4, .mask = 0x4f, .flows = 128, .reader = 64,
+	 .steps = 40000, .tails = 64},
+	{"one set",
+	 .table = 64, .batches = 2, .mask = 0xffffff00, .flows = 32, .reader = 32,
+	 .steps = 40000, .tails = 32},
+	{"sampling",
+	 .table = 128, .batches = 4, .mask = ~0U, .flows = FLOWS, .reader = 16,
+	 .steps = 60000, .tails = 1, .samples = true},
+	{"sampling without long records",
+	 .table = 64, .batches = 4, .mask = ~0U, .flows = 256, .reader = 16,
+	 .steps = 60000, .samples = true},
 };
 
 static void run(const struct shape *shape, u64 seed)
 {
 	start(seed, shape->table, shape->batches, shape->mask, shape->tails);
 	for (t.step = 0; t.step < shape->steps; t.step++) {
-		operate(shape->flows, shape->reader);
+		operate(shape->flows, shape->reader, shape->samples);
 		read_log(false, &(u32){0});
 		check_balance(&t.cpu.ledger);
 		if (t.step % 64 == 0)
@@ -810,7 +901,7 @@ START_TEST(model)
 	const struct shape *shape = &shapes[_i];
 	const char *wanted = getenv("WEIR_SEED");
 	u64 first = wanted ? strtoull(wanted, NULL, 10) : 1, last = wanted ? first : 6;
-	u64 reasons[WEIR_END_NO_RESOURCES + 1] = {0}, classes[3] = {0}, refused = 0, full[2] = {0}, early = 0;
+	u64 reasons[WEIR_END_NO_RESOURCES + 1] = {0}, classes[3] = {0}, refused = 0, full[2] = {0}, early = 0, left = 0;
 
 	for (u64 seed = first; seed <= last; seed++) {
 		run(shape, seed);
@@ -818,6 +909,7 @@ START_TEST(model)
 		full[0] += t.full[0];
 		full[1] += t.full[1];
 		early += t.early;
+		left += t.left_out;
 		for (int i = 0; i <= WEIR_END_NO_RESOURCES; i++)
 			reasons[i] += t.reasons[i].flows;
 		for (int i = 0; i < 3; i++)
@@ -825,10 +917,10 @@ START_TEST(model)
 	}
 	printf("%s: idle %llu, active %llu, detected %llu, forced %llu; evicted %llu finished, "
 	       "%llu single, %llu other; %llu full batches of core records, %llu of long "
-	       "ones, %llu sealed for a long one; %llu packets lost\n",
+	       "ones, %llu sealed for a long one; %llu packets lost, %llu not sampled\n",
 	       shape->name, reasons[WEIR_END_IDLE], reasons[WEIR_END_ACTIVE],
 	       reasons[WEIR_END_DETECTED], reasons[WEIR_END_FORCED], classes[2], classes[1],
-	       classes[0], full[0], full[1], early, refused);
+	       classes[0], full[0], full[1], early, refused, left);
 	if (wanted)
 		return;
 	/* a run that does not get to the cases shows nothing */
@@ -839,8 +931,9 @@ START_TEST(model)
 		ck_assert_uint_gt(classes[1], 0);
 		ck_assert_uint_gt(classes[2], 0);
 	}
-	ck_assert_uint_gt(full[!!shape->tails], 0);
-	ck_assert_uint_eq(early > 0, shape->tails && shape->tails < 64);
+	ck_assert_uint_gt(full[0] + full[1], 0);
+	ck_assert_uint_eq(early > 0, shape->samples || (shape->tails && shape->tails < 64));
+	ck_assert_uint_eq(left > 0, shape->samples);
 	if (shape->reader < 16)
 		ck_assert_uint_gt(refused, 0);
 }
@@ -946,6 +1039,81 @@ START_TEST(sequence_numbers_across_records)
 }
 END_TEST
 
+static bool takes(u32 rate, u32 method, const struct weir_key *key)
+{
+	struct weir_sampler s = {.rate = rate, .method = (u16)method, .random = 1};
+	const struct weir_packet p = {.key = *key, .packets = 1};
+
+	return weir_sampler_takes(&s, &p, &t.meter.hash_key);
+}
+
+/* One of so many, within five standard deviations; seeds are fixed, so it is always the same. */
+START_TEST(sampling_of_packets)
+{
+	static const u32 rates[] = {2, 3, 10, 100, 1000};
+	const struct weir_packet p = {.packets = 1};
+	enum { PACKETS = 1000000 };
+
+	for (size_t i = 0; i < sizeof(rates) / sizeof(*rates); i++) {
+		struct weir_sampler s = {.random = 1};
+		const double expected = (double)PACKETS / rates[i];
+		u32 taken = 0, pairs = 0;
+		bool before = false;
+
+		weir_sampler_set(&s, rates[i], WEIR_SAMPLING_PACKETS);
+		for (u32 k = 0; k < PACKETS; k++) {
+			const bool is = weir_sampler_takes(&s, &p, &t.meter.hash_key);
+
+			taken += is;
+			pairs += is && before;
+			before = is;
+		}
+		ck_assert_msg((taken - expected) * (taken - expected) < 25 * expected,
+			      "one of %u: %u of %u", rates[i], taken, PACKETS);
+		ck_assert_msg((pairs - expected / rates[i]) * (pairs - expected / rates[i]) <
+			      25 * expected / rates[i] + 1, "one of %u: %u pairs", rates[i], pairs);
+	}
+}
+END_TEST
+
+/* Both directions alike, whatever hook, interface or DSCP; and one connection of so many. */
+START_TEST(sampling_of_flows)
+{
+	enum { CONNECTIONS = 100000, RATE = 10 };
+	u32 taken = 0, sets[8] = {0};
+
+	start(1, 64, 2, ~0U, 0);
+	for (u32 i = 0; i < CONNECTIONS; i++) {
+		struct weir_key key = t.keys[pick(FLOWS)], back = key;
+		const bool is_icmp = !pick(4);
+
+		for (int k = 0; k < 4; k++)
+			key.src_addr[12 + k] = (u8)pick(256);
+		key.protocol = is_icmp ? 1 : 6;
+		memcpy(back.src_addr, key.dst_addr, 16);
+		memcpy(back.dst_addr, key.src_addr, 16);
+		back.src_port = is_icmp ? 0 : key.dst_port;
+		back.dst_port = is_icmp ? htons(8 << 8) : key.src_port;
+		back.protocol = key.protocol;
+		back.in_ifindex = pick(9);
+		back.tos = (u8)(pick(64) << 2);
+		back.where = (u16)(pick(8) << 4);
+		ck_assert_int_eq(takes(RATE, WEIR_SAMPLING_FLOWS, &key),
+				 takes(RATE, WEIR_SAMPLING_FLOWS, &back));
+		if (!takes(RATE, WEIR_SAMPLING_FLOWS, &key))
+			continue;
+		taken++;
+		sets[hsiphash(&key, sizeof(key), &t.meter.hash_key) % 8]++;
+	}
+	ck_assert_uint_gt(taken, CONNECTIONS / RATE * 95 / 100);
+	ck_assert_uint_lt(taken, CONNECTIONS / RATE * 105 / 100);
+	for (int i = 0; i < 8; i++)	/* those chosen still spread over the whole table */
+		ck_assert_uint_gt(sets[i], taken / 8 * 8 / 10);
+	weir_cache_destroy(&t.cpu.table);
+	weir_log_destroy(&t.cpu.log);
+}
+END_TEST
+
 /* Every field of a sum of ledgers is there. */
 START_TEST(sum_of_ledgers)
 {
@@ -989,6 +1157,8 @@ int main(void)
 	tcase_add_loop_test(tcase, model, 0, sizeof(shapes) / sizeof(*shapes));
 	tcase_add_test(tcase, sequence_numbers);
 	tcase_add_test(tcase, sequence_numbers_across_records);
+	tcase_add_test(tcase, sampling_of_packets);
+	tcase_add_test(tcase, sampling_of_flows);
 	tcase_add_test(tcase, sum_of_ledgers);
 	tcase_add_test(tcase, reserve_of_a_large_log);
 	tcase_add_test(tcase, memory_is_what_is_said);

@@ -21,6 +21,8 @@ typedef __u64 u64;
 typedef __s32 s32;
 typedef __s64 s64;
 
+#undef __packed
+#define __packed __attribute__((packed))
 #undef __aligned
 #define __aligned(n) __attribute__((aligned(n)))
 #define ____cacheline_aligned_in_smp __aligned(64)
@@ -28,6 +30,7 @@ typedef __s64 s64;
 #define unlikely(x) (x)
 #define READ_ONCE(x) (x)
 #define BUILD_BUG_ON(x) _Static_assert(!(x), #x)
+#define max_t(type, a, b) ((type)(a) > (type)(b) ? (type)(a) : (type)(b))
 #define min_t(type, a, b) ((type)(a) < (type)(b) ? (type)(a) : (type)(b))
 #define max(a, b) ((a) > (b) ? (a) : (b))
 

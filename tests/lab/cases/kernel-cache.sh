@@ -1,0 +1,11 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# kernels: 6.1 6.12
+# timeout: 600
+# What is counted and how it is kept: sampling.
+. "${BASH_SOURCE%/*}/kernel-lib.sh"
+
+load autostart=0
+network
+in_router python3 tests/kernel/sampling.py
+rmmod weir
