@@ -4,7 +4,7 @@
 #	make check T='unit lab/smoke'	only these suites or tests
 #	make check LAB_KERNELS=6.1	only this kernel
 
-LAB_KERNELS ?= 6.1 6.12 debug
+LAB_KERNELS ?= 6.1 6.12
 export LAB_KERNELS
 T ?=
 
