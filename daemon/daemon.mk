@@ -101,8 +101,9 @@ SAN_ARCHIVES := $(BUILD)/san/libnaive.a $(BUILD)/san/libbench.a $(BUILD)/san/lib
 		$(BUILD)/san/libnode.a $(BUILD)/san/libmaster.a $(BUILD)/san/libweir.a
 
 # The module's pure parts, built in user space with tests/kshim/ for the kernel's headers.
-KMOD_OBJECTS := $(patsubst %,$(BUILD)/san/kmod/%.o,dissect dissect_link dissect_tunnel fragments cache log ledger sampling)
-KMOD_TESTS := $(patsubst %,$(BUILD)/tests/%,unit/test_dissect unit/test_dissect_frame unit/test_fragments unit/test_cache unit/test_captures fuzz/fuzz_dissect)
+KMOD_OBJECTS := $(patsubst %,$(BUILD)/san/kmod/%.o,pattern dissect dissect_link dissect_tunnel fragments cache log ledger)
+KMOD_OBJECTS += $(patsubst %,$(BUILD)/san/kmod/%.o,record sampling)
+KMOD_TESTS := $(patsubst %,$(BUILD)/tests/%,unit/test_pattern unit/test_dissect unit/test_dissect_frame unit/test_fragments unit/test_cache unit/test_captures fuzz/fuzz_dissect)
 # Real captures beside their reference.
 CAPTURE_OBJECTS := $(patsubst %,$(BUILD)/san/tests/unit/%.o,capture capture_table captured)
 $(KMOD_OBJECTS) $(CAPTURE_OBJECTS) $(patsubst $(BUILD)/tests/%,$(BUILD)/san/tests/%.o,$(KMOD_TESTS)): \

@@ -44,28 +44,6 @@ enum {
 	ACTIVE_CHECK_MASK = 3,
 };
 
-/*
- * A time after the start of the flow in 32 bits: to the nanosecond up to 2.1 s,
- * which is where round trips are, then to about a millisecond up to 26 days.
- * 0 is "never".
- */
-#define DELTA_COARSE	0x80000000U
-#define DELTA_SHIFT	20
-
-static u32 delta_pack(u64 ns)
-{
-	if (ns < DELTA_COARSE - 1)
-		return (u32)ns + 1;
-	return DELTA_COARSE | (u32)min_t(u64, ns >> DELTA_SHIFT, DELTA_COARSE - 1);
-}
-
-static u64 delta_unpack(u32 packed)
-{
-	if (packed & DELTA_COARSE)
-		return (u64)(packed & ~DELTA_COARSE) << DELTA_SHIFT;
-	return packed - 1;
-}
-
 u64 weir_cache_memory(u32 flows)
 {
 	return (u64)flows * sizeof(struct weir_flow) +
@@ -79,6 +57,8 @@ int weir_cache_init(struct weir_table *t, u32 flows, int node)
 	BUILD_BUG_ON(sizeof(struct weir_flow) != 192);
 	BUILD_BUG_ON(offsetof(struct weir_flow, packets) != 64);
 	BUILD_BUG_ON(offsetof(struct weir_flow, mac) != 128);
+	/* the bits of the hash that are not in a tag name the set */
+	BUILD_BUG_ON(WEIR_TABLE_FLOWS_MIN / WEIR_WAYS <= WEIR_TAG_BITS);
 
 	t->nsets = flows / WEIR_WAYS;
 	t->sets = vzalloc_node(array_size(t->nsets, sizeof(*t->sets)), node);
@@ -96,6 +76,37 @@ void weir_cache_destroy(struct weir_table *t)
 	vfree(t->sets);
 	t->flows = NULL;
 	t->sets = NULL;
+	t->nsets = 0;
+}
+
+u32 weir_cache_sets(const struct weir_cpu *c)
+{
+	return c->old.nsets + c->table.nsets;
+}
+
+struct weir_set *weir_cache_at(struct weir_cpu *c, u32 index, struct weir_flow **flows)
+{
+	const struct weir_table *t = &c->table;
+
+	if (unlikely(index < c->old.nsets))
+		t = &c->old;
+	else
+		index -= c->old.nsets;
+	*flows = &t->flows[(size_t)index * WEIR_WAYS];
+	return &t->sets[index];
+}
+
+/* Where a flow of that hash is, if it is anywhere: in the old table until its set was moved. */
+static struct weir_set *locate(struct weir_cpu *c, u32 hash, struct weir_flow **flows)
+{
+	const struct weir_table *t = &c->table;
+	u32 index;
+
+	if (unlikely(c->old.nsets) && (hash & (c->old.nsets - 1)) >= c->moved)
+		t = &c->old;
+	index = hash & (t->nsets - 1);
+	*flows = &t->flows[(size_t)index * WEIR_WAYS];
+	return &t->sets[index];
 }
 
 /* Find the way of @key in @set, -1 if it is not there. */
@@ -111,6 +122,16 @@ static int find(const struct weir_set *set, const struct weir_flow *flows,
 	return -1;
 }
 
+/* The more, the sooner the flow in @way is given up. */
+static u64 dispensable(const struct weir_set *set, int way, u32 tick)
+{
+	const u64 idle = tick - set->seen[way];
+
+	if (set->tag[way] & WEIR_TAG_FINISHED)
+		return idle | 2ULL << 32;
+	return set->tag[way] & WEIR_TAG_MANY ? idle : idle | 1ULL << 32;
+}
+
 /* A free way, or the one to give up. */
 static int choose(const struct weir_set *set, u32 tick)
 {
@@ -119,17 +140,13 @@ static int choose(const struct weir_set *set, u32 tick)
 	int way;
 
 	for (way = 0; way < WEIR_WAYS; way++) {
-		u32 tag = set->tag[way];
-		u64 worth = tick - set->seen[way];
+		u64 value;
 
-		if (!tag)
+		if (!set->tag[way])
 			return way;
-		if (tag & WEIR_TAG_FINISHED)
-			worth |= 2ULL << 32;
-		else if (!(tag & WEIR_TAG_MANY))
-			worth |= 1ULL << 32;
-		if (worth >= best) {
-			best = worth;
+		value = dispensable(set, way, tick);
+		if (value >= best) {
+			best = value;
 			victim = way;
 		}
 	}
@@ -179,9 +196,9 @@ static void flow_count(const struct weir_cpu *c, struct weir_flow *flow,
 {
 	/* a super-packet's second packet came with its first */
 	if (!flow->second && flow->packets + p->packets > 1)
-		flow->second = delta_pack(now - flow->start_ns);
+		flow->second = weir_delta_pack(now - flow->start_ns);
 	if (p->payload && !flow->payload)
-		flow->payload = delta_pack(now - flow->start_ns);
+		flow->payload = weir_delta_pack(now - flow->start_ns);
 	flow->packets += p->packets;
 	flow->bytes += p->bytes;
 	flow->end_ns = now;
@@ -273,21 +290,21 @@ static void count_left_out(struct weir_cpu *c, const struct weir_packet *p)
 	c->ledger.skipped[WEIR_SKIP_SAMPLED].bytes += p->bytes;
 }
 
-void weir_cache_meter(struct weir_cpu *c, const struct weir_packet *p,
-		      const struct weir_sight *s, u64 now)
+struct weir_flow *weir_cache_meter(struct weir_cpu *c, const struct weir_packet *p,
+				   const struct weir_sight *s, u64 now)
 {
 	const u32 hash = hsiphash(&p->key, sizeof(p->key), &c->meter->hash_key);
-	const u32 index = hash & (c->table.nsets - 1);
 	const u32 tag = (hash & ~WEIR_TAG_BITS) | WEIR_TAG_USED;
-	struct weir_set *set = &c->table.sets[index];
-	struct weir_flow *flows = &c->table.flows[index * WEIR_WAYS];
 	struct weir_ledger *ledger = &c->ledger;
+	struct weir_flow *flows;
+	struct weir_set *set = locate(c, hash, &flows);
+	bool young;
 	int way;
 
 	if (unlikely(c->sampler.rate) &&
 	    !weir_sampler_takes(&c->sampler, p, &c->meter->hash_key)) {
 		count_left_out(c, p);
-		return;
+		return NULL;
 	}
 	way = find(set, flows, &p->key, tag);
 	ledger->seen.packets += p->packets;
@@ -296,14 +313,14 @@ void weir_cache_meter(struct weir_cpu *c, const struct weir_packet *p,
 	if (way >= 0) {
 		if (!restart_if_due(c, set, &flows[way], way, p, s, now)) {
 			count_lost(c, p);
-			return;
+			return NULL;
 		}
 	} else {
 		way = choose(set, weir_ticks(now));
 		if (set->tag[way] &&
 		    !weir_log_put(c, &flows[way], WEIR_END_NO_RESOURCES, true, now)) {
 			count_lost(c, p);
-			return;
+			return NULL;
 		}
 		flows[way].key = p->key;
 		flow_start(c, &flows[way], p, s, now);
@@ -315,16 +332,32 @@ void weir_cache_meter(struct weir_cpu *c, const struct weir_packet *p,
 	ledger->table.packets += p->packets;
 	ledger->table.bytes += p->bytes;
 	set->seen[way] = weir_ticks(now);
+	young = !(set->tag[way] & WEIR_TAG_MANY);
 	if (flows[way].packets > 1)
 		set->tag[way] |= WEIR_TAG_MANY;
 	if (p->tcp_flags & (TCP_FIN | TCP_RST))
 		set->tag[way] |= WEIR_TAG_FINISHED;
+	return unlikely(young) ? &flows[way] : NULL;
+}
+
+void weir_cache_mark(struct weir_cpu *c, const struct weir_key *key, u16 flags)
+{
+	const u32 hash = hsiphash(key, sizeof(*key), &c->meter->hash_key);
+	struct weir_flow *flows;
+	struct weir_set *set = locate(c, hash, &flows);
+	int way = find(set, flows, key, (hash & ~WEIR_TAG_BITS) | WEIR_TAG_USED);
+
+	if (way < 0)
+		return;
+	if (flags & ~flows[way].flags & WEIR_FLOW_PARTIAL)
+		c->ledger.counters[WEIR_COUNTER_PARTIAL]++;
+	flows[way].flags |= flags;
 }
 
 bool weir_cache_expire(struct weir_cpu *c, u32 index, u64 now, unsigned int *moved)
 {
-	struct weir_set *set = &c->table.sets[index];
-	struct weir_flow *flows = &c->table.flows[index * WEIR_WAYS];
+	struct weir_flow *flows;
+	struct weir_set *set = weir_cache_at(c, index, &flows);
 	enum weir_end_reason reason;
 	int way;
 
@@ -346,8 +379,8 @@ bool weir_cache_expire(struct weir_cpu *c, u32 index, u64 now, unsigned int *mov
 unsigned int weir_cache_flush(struct weir_cpu *c, u32 index, u64 now, bool last_resort,
 			      unsigned int *moved)
 {
-	struct weir_set *set = &c->table.sets[index];
-	struct weir_flow *flows = &c->table.flows[index * WEIR_WAYS];
+	struct weir_flow *flows;
+	struct weir_set *set = weir_cache_at(c, index, &flows);
 	unsigned int left = 0;
 	int way;
 
@@ -364,69 +397,81 @@ unsigned int weir_cache_flush(struct weir_cpu *c, u32 index, u64 now, bool last_
 	return left;
 }
 
-bool weir_flow_is_long(const struct weir_flow *flow)
+static unsigned int used_ways(const struct weir_set *set)
 {
-	const struct weir_key *key = &flow->key;
+	unsigned int n = 0;
+	int way;
 
-	return key->tunnel_id || key->netns || key->inner_vlan_id ||
-	       key->where >> WEIR_WHERE_TUNNEL_SHIFT & 0xf ||
-	       flow->flags & WEIR_FLOW_NATED ||
-	       flow->sampling_method || flow->mpls_label || flow->pppoe_session;
+	for (way = 0; way < WEIR_WAYS; way++)
+		n += !!set->tag[way];
+	return n;
 }
 
-static void record_tail(const struct weir_flow *flow, struct weir_record *r)
+/* Two sets that are to be one: evict until all fit. Return: false without room in the log. */
+static bool make_room(struct weir_cpu *c, struct weir_set *set, struct weir_flow *flows,
+		      struct weir_set *to, struct weir_flow *to_flows, u64 now)
 {
-	const struct weir_key *key = &flow->key;
+	const u32 tick = weir_ticks(now);
+	unsigned int n = used_ways(set) + used_ways(to);
 
-	r->tunnel_id = key->tunnel_id;
-	r->netns = key->netns;
-	r->tunnel = key->where >> WEIR_WHERE_TUNNEL_SHIFT & 0xf;
-	r->sampling_method = flow->sampling_method;
-	r->inner_vlan_id = key->inner_vlan_id;
-	r->mpls_label = flow->mpls_label;
-	r->pppoe_session = flow->pppoe_session;
-	r->nat_src_port = flow->nat_src_port;
-	r->nat_dst_port = flow->nat_dst_port;
-	r->reserved = 0;
-	memcpy(r->nat_src_addr, flow->nat_src_addr, sizeof(r->nat_src_addr));
-	memcpy(r->nat_dst_addr, flow->nat_dst_addr, sizeof(r->nat_dst_addr));
+	for (; n > WEIR_WAYS; n--) {
+		u64 best = 0;
+		int victim = 0;
+		int way;
+
+		for (way = 0; way < 2 * WEIR_WAYS; way++) {
+			const struct weir_set *s = way < WEIR_WAYS ? set : to;
+			u64 value;
+
+			if (!s->tag[way % WEIR_WAYS])
+				continue;
+			value = dispensable(s, way % WEIR_WAYS, tick);
+			if (value >= best) {
+				best = value;
+				victim = way;
+			}
+		}
+		if (!weir_log_put(c, victim < WEIR_WAYS ? &flows[victim]
+							: &to_flows[victim - WEIR_WAYS],
+				  WEIR_END_NO_RESOURCES, true, now))
+			return false;
+		if (victim < WEIR_WAYS)
+			set->tag[victim] = 0;
+		else
+			to->tag[victim - WEIR_WAYS] = 0;
+	}
+	return true;
 }
 
-void weir_flow_record(const struct weir_flow *flow, enum weir_end_reason reason, u32 size,
-		      struct weir_record *r)
+bool weir_cache_move(struct weir_cpu *c, u64 now)
 {
-	const struct weir_key *key = &flow->key;
+	const u32 index = c->moved;
+	struct weir_set *set = &c->old.sets[index];
+	struct weir_flow *flows = &c->old.flows[(size_t)index * WEIR_WAYS];
+	int way;
 
-	memcpy(r->src_addr, key->src_addr, sizeof(r->src_addr));
-	memcpy(r->dst_addr, key->dst_addr, sizeof(r->dst_addr));
-	r->src_port = key->src_port;
-	r->dst_port = key->dst_port;
-	r->in_ifindex = key->in_ifindex;
-	r->out_ifindex = flow->out_ifindex;
-	r->vlan_id = key->vlan_id;
-	r->protocol = key->protocol;
-	r->tos = key->tos | flow->ecn;
-	r->ip_version = key->where & WEIR_WHERE_IPV6 ? 6 : 4;
-	r->end_reason = reason;
-	r->observed = key->where >> WEIR_WHERE_OBSERVED_SHIFT & 0xf;
-	r->min_ttl = flow->min_ttl;
-	r->tcp_flags = flow->tcp_flags;
-	r->flags = flow->flags & ~WEIR_FLOW_PRIVATE;
-	if (key->where & WEIR_WHERE_LATER_FRAGMENT)
-		r->flags |= WEIR_FLOW_LATER_FRAGMENT;
-	r->mark = flow->mark;
-	r->fragments = flow->fragments;
-	r->packets = flow->packets;
-	r->bytes = flow->bytes;
-	r->start_ns = flow->start_ns;
-	r->end_ns = flow->end_ns;
-	r->second_ns = flow->second ? flow->start_ns + delta_unpack(flow->second) : 0;
-	r->payload_ns = flow->payload ? flow->start_ns + delta_unpack(flow->payload) : 0;
-	r->retransmitted = flow->retransmitted;
-	r->out_of_order = flow->out_of_order;
-	memcpy(r->src_mac, flow->mac + ETH_ALEN, ETH_ALEN);
-	memcpy(r->dst_mac, flow->mac, ETH_ALEN);
-	r->sampling = flow->sampling;
-	if (size > WEIR_RECORD_CORE)
-		record_tail(flow, r);
+	if (c->table.nsets < c->old.nsets) {
+		const u32 joined = index & (c->table.nsets - 1);
+
+		if (!make_room(c, set, flows, &c->table.sets[joined],
+			       &c->table.flows[(size_t)joined * WEIR_WAYS], now))
+			return false;
+	}
+	c->moved++;	/* now locate() finds the new place */
+	for (way = 0; way < WEIR_WAYS; way++) {
+		const u32 hash = (set->tag[way] & ~WEIR_TAG_BITS) | (index & WEIR_TAG_BITS);
+		struct weir_flow *to_flows;
+		struct weir_set *to;
+		int free;
+
+		if (!set->tag[way])
+			continue;
+		to = locate(c, hash, &to_flows);
+		free = choose(to, 0);	/* there is one */
+		to_flows[free] = flows[way];
+		to->seen[free] = set->seen[way];
+		to->tag[free] = set->tag[way];
+		set->tag[way] = 0;
+	}
+	return true;
 }

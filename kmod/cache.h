@@ -5,6 +5,9 @@
 
 #include <linux/cache.h>
 #include <linux/if_ether.h>
+#ifdef __KERNEL__
+#include <linux/minmax.h>
+#endif
 
 #include <uapi/weir.h>
 #include "dissect.h"
@@ -30,6 +33,7 @@ struct weir_set {
 #define WEIR_TAG_FINISHED	2U	/* FIN or RST */
 #define WEIR_TAG_MANY		4U	/* more than one packet */
 #define WEIR_TAG_STATE		(WEIR_TAG_FINISHED | WEIR_TAG_MANY)
+/* What these take from the hash is in the number of the set. */
 #define WEIR_TAG_BITS		(WEIR_TAG_STATE | WEIR_TAG_USED)
 
 /* Private bits of struct weir_flow, flags: above those of the record. */
@@ -87,6 +91,33 @@ struct weir_sight {
 	const u8 *mac;			/* Ethernet header or NULL; must be readable */
 };
 
+/* One end of a connection. */
+struct weir_endpoint {
+	u8 addr[16];			/* IPv4 is IPv4-mapped */
+	__be16 port;			/* 0 where the protocol has none */
+};
+
+/* Source and destination of a packet before and after NAT. */
+struct weir_translation {
+	struct weir_endpoint came[2];
+	struct weir_endpoint leaves[2];
+};
+
+/*
+ * A time after the start of the flow in 32 bits: to the nanosecond up to 2.1 s,
+ * which is where round trips are, then to about a millisecond up to 26 days.
+ * 0 is "never".
+ */
+#define WEIR_DELTA_COARSE	0x80000000U
+#define WEIR_DELTA_SHIFT	20
+
+static inline u32 weir_delta_pack(u64 ns)
+{
+	if (ns < WEIR_DELTA_COARSE - 1)
+		return (u32)ns + 1;
+	return WEIR_DELTA_COARSE | (u32)min_t(u64, ns >> WEIR_DELTA_SHIFT, WEIR_DELTA_COARSE - 1);
+}
+
 /* About a millisecond: coarse enough to last 52 days in 32 bits. */
 static inline u32 weir_ticks(u64 ns)
 {
@@ -103,9 +134,15 @@ u64 weir_cache_memory(u32 flows);
  * @p: the packet, with the whole key
  * @s: what else is known of it
  * @now: monotonic ns, never less than in the call before
+ *
+ * Return: the flow it was counted in if it is the first packet of that, or the
+ * second; else NULL.
  */
-void weir_cache_meter(struct weir_cpu *c, const struct weir_packet *p,
-		      const struct weir_sight *s, u64 now);
+struct weir_flow *weir_cache_meter(struct weir_cpu *c, const struct weir_packet *p,
+				   const struct weir_sight *s, u64 now);
+
+/* Set WEIR_FLOW_* bits in the flow of @key, if it is there. @c is locked. */
+void weir_cache_mark(struct weir_cpu *c, const struct weir_key *key, u16 flags);
 
 /**
  * weir_cache_expire - move the flows of a set that are due to the log
@@ -130,6 +167,27 @@ bool weir_cache_expire(struct weir_cpu *c, u32 index, u64 now, unsigned int *mov
  */
 unsigned int weir_cache_flush(struct weir_cpu *c, u32 index, u64 now, bool last_resort,
 			      unsigned int *moved);
+
+/*
+ * Sets in which a flow of @c can be: those of a table that is being emptied come first, so
+ * that who goes through them in order meets a flow that moves on the way at least once.
+ */
+u32 weir_cache_sets(const struct weir_cpu *c);
+
+/* The set at @index of those, its WEIR_WAYS flows in *flows. @c is locked. */
+struct weir_set *weir_cache_at(struct weir_cpu *c, u32 index, struct weir_flow **flows);
+
+/**
+ * weir_cache_move - move the flows of the next set of the old table to the other one
+ * @c: the CPU, locked; the old table has sets that were not moved
+ * @now: monotonic ns
+ *
+ * Return: false when some must be evicted and the log has no room for them.
+ */
+bool weir_cache_move(struct weir_cpu *c, u64 now);
+
+/* Note the other side of NAT in @flow, as far as @t is about it and tells. */
+void weir_flow_translate(struct weir_flow *flow, const struct weir_translation *t);
 
 /* Is there anything to say of @flow that a core record has no place for? */
 bool weir_flow_is_long(const struct weir_flow *flow);

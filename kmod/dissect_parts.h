@@ -149,7 +149,7 @@ static inline u8 tunnel_kind(const struct weir_packet *p)
 /* One of those to look into? Bit 0 of @look_inside is not set. */
 static inline bool is_tunnel(u32 look_inside, const struct weir_packet *p)
 {
-	return look_inside & 1U << tunnel_kind(p);
+	return look_inside && look_inside & 1U << tunnel_kind(p);
 }
 
 /* Read IP at @l->at and what it carries into @p, which was started. */

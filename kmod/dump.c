@@ -22,8 +22,9 @@
 struct dump {
 	u64 instance;		/* 0: not begun */
 	u32 cpu;		/* index into weir_meter.cpus */
-	u32 set;
+	u32 set;		/* see weir_cache_sets() */
 	u32 way;
+	u32 moves;		/* of that CPU's tables, when the dump got to them */
 	bool by_addr;
 	bool by_port;
 	bool by_protocol;
@@ -168,10 +169,12 @@ static void copy_flows(struct weir_cpu *c, struct dump *d, struct message *msg)
 	u32 sets = 0;
 
 	spin_lock_bh(&c->lock);
-	while (d->set < c->table.nsets && sets < SETS_PER_HOLD && msg->count < msg->room) {
-		const struct weir_flow *flow = &c->table.flows[d->set * WEIR_WAYS + d->way];
+	while (d->set < weir_cache_sets(c) && sets < SETS_PER_HOLD && msg->count < msg->room) {
+		struct weir_flow *flow;
+		const struct weir_set *set = weir_cache_at(c, d->set, &flow);
 
-		if (c->table.sets[d->set].tag[d->way] && matches(d, &flow->key)) {
+		flow += d->way;
+		if (set->tag[d->way] && matches(d, &flow->key)) {
 			const bool is_long = weir_flow_is_long(flow);
 
 			msg->tails |= is_long;
@@ -221,14 +224,14 @@ static int put_flows(struct sk_buff *skb, struct netlink_callback *cb, struct we
 	if (!nest)
 		goto cancel;
 	msg.records = nla_data(nest);
-	while (msg.count < msg.room && d->set < c->table.nsets && !msg.ended) {
+	while (msg.count < msg.room && d->set < weir_cache_sets(c) && !msg.ended) {
 		copy_flows(c, d, &msg);
 		cond_resched();
 	}
 	d->tails = msg.tails;
 	nest->nla_len = nla_attr_size(msg.count * msg.stride);
 	skb_trim(skb, (u8 *)nest - skb->data + nest->nla_len);
-	if (d->set == c->table.nsets) {
+	if (d->set == weir_cache_sets(c)) {
 		d->cpu++;
 		d->set = 0;
 	}
@@ -243,18 +246,34 @@ cancel:
 	return -EMSGSIZE;
 }
 
+/*
+ * In the middle of tables between which flows have moved since, some might be
+ * shown twice or not at all: -EINTR. resize_lock is held, so none move meanwhile.
+ */
+static int check_moves(struct weir_cpu *c, struct dump *d)
+{
+	if (!d->set && !d->way)
+		d->moves = c->moves;
+	return d->moves == c->moves ? 0 : -EINTR;
+}
+
 int weir_dump_flows(struct sk_buff *skb, struct netlink_callback *cb)
 {
 	struct dump *d = (struct dump *)cb->args[0];
 	struct weir_meter *m = dumped(cb, d);
+	int err = 0;
 
 	if (IS_ERR(m))
 		return PTR_ERR(m);
-	while (d->cpu < m->ncpus)
-		if (put_flows(skb, cb, m, d))
-			break;
+	mutex_lock(&m->resize_lock);
+	while (d->cpu < m->ncpus && !err) {
+		err = check_moves(m->cpus[d->cpu], d);
+		if (!err)
+			err = put_flows(skb, cb, m, d);
+	}
+	mutex_unlock(&m->resize_lock);
 	weir_meter_put(m);
-	return skb->len;
+	return err && err != -EMSGSIZE ? err : skb->len;
 }
 
 static int put_stats(struct sk_buff *skb, struct netlink_callback *cb, struct weir_cpu *c)

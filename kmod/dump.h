@@ -15,6 +15,9 @@ int weir_dump_flows(struct sk_buff *skb, struct netlink_callback *cb);
 int weir_dump_stats(struct sk_buff *skb, struct netlink_callback *cb);
 int weir_dump_done(struct netlink_callback *cb);
 
+/* GET_INTERFACES, interfaces.c */
+int weir_interfaces_dump(struct sk_buff *skb, struct netlink_callback *cb);
+
 /* Of netlink.c, which alone knows the family. */
 void *weir_netlink_put_header(struct sk_buff *skb, struct netlink_callback *cb, u8 cmd);
 int weir_netlink_put_ledger(struct sk_buff *skb, const struct weir_ledger *l);

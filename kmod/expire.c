@@ -24,6 +24,7 @@
 #include "log.h"
 #include "meter.h"
 #include "net.h"
+#include "resize.h"
 
 enum {
 	TICK_MS = 100,
@@ -39,13 +40,15 @@ enum {
 static u32 sets_due(struct weir_cpu *c, u64 now)
 {
 	struct weir_cursor *cur = &c->expire;
-	const u32 nsets = c->table.nsets;
 	u64 elapsed = min_t(u64, now - cur->last_ns, NSEC_PER_SEC);
-	u32 sets;
+	u32 sets, nsets;
 
+	spin_lock_bh(&c->lock);
+	nsets = weir_cache_sets(c);
+	spin_unlock_bh(&c->lock);
 	cur->last_ns = now;
 	elapsed = min_t(u64, elapsed + cur->credit_ns, NSEC_PER_SEC);
-	/* nsets < 2^22 and elapsed < 2^30: no overflow */
+	/* nsets <= 2^22, in two tables, and elapsed < 2^30: no overflow */
 	sets = (u32)div_u64(elapsed * nsets, NSEC_PER_SEC);
 	cur->credit_ns = elapsed - div_u64((u64)sets * NSEC_PER_SEC, nsets);
 	return sets;
@@ -63,13 +66,15 @@ static u32 expire_some(struct weir_cpu *c, u32 sets)
 	spin_lock_bh(&c->lock);
 	now = ktime_get_ns();
 	while (done < min_t(u32, sets, SETS_PER_HOLD) && moved < RECORDS_PER_HOLD) {
+		if (cur->next >= weir_cache_sets(c)) {	/* a table may be gone, too */
+			cur->next = 0;
+			cur->pass++;
+		}
 		room = weir_cache_expire(c, cur->next, now, &moved);
 		if (!room)
 			break;
 		done++;
-		cur->next = (cur->next + 1) & (c->table.nsets - 1);
-		if (!cur->next)
-			cur->pass++;
+		cur->next++;
 	}
 	if (!room && !cur->log_full)
 		c->ledger.counters[WEIR_COUNTER_LOG_FULL]++;
@@ -147,6 +152,8 @@ static void tick_work(struct work_struct *work)
 		delay_ms = TICK_MS;
 		queue_work_on(c->cpu, weir_percpu_wq, &c->expire.work);
 	}
+	weir_net_follow(m->wn);
+	weir_resize_continue(m);
 	if (weir_export_waiting(m)) {	/* for room in the owner's socket buffer */
 		delay_ms = TICK_MS;
 		weir_export_kick(m);
@@ -183,16 +190,17 @@ void weir_expire_stop(struct weir_meter *m)
 	}
 }
 
+/* resize_lock is held: the tables stay what they are. */
 static void flush_cpu(struct weir_cpu *c, u64 *moved, u64 *left)
 {
 	u32 set = 0;
 
-	while (set < c->table.nsets) {
+	while (set < weir_cache_sets(c)) {
 		unsigned int now_moved = 0;
 		u32 n;
 
 		spin_lock_bh(&c->lock);
-		for (n = 0; n < SETS_PER_HOLD && set < c->table.nsets &&
+		for (n = 0; n < SETS_PER_HOLD && set < weir_cache_sets(c) &&
 		     now_moved < RECORDS_PER_HOLD; n++)
 			*left += weir_cache_flush(c, set++, ktime_get_ns(), false, &now_moved);
 		spin_unlock_bh(&c->lock);
@@ -207,21 +215,24 @@ void weir_expire_flush(struct weir_meter *m, u64 *moved, u64 *left)
 
 	*moved = 0;
 	*left = 0;
+	mutex_lock(&m->resize_lock);
 	for (i = 0; i < m->ncpus; i++)
 		flush_cpu(m->cpus[i], moved, left);
+	mutex_unlock(&m->resize_lock);
 }
 
+/* Nobody changes the tables any more: the hooks, the ticks and SET_CONFIG are shut out. */
 static bool drain_cpu(struct weir_cpu *c, u64 *moved)
 {
 	u32 *set = &c->expire.next;
 	bool room = true;
 
-	while (room && *set < c->table.nsets) {
+	while (room && *set < weir_cache_sets(c)) {
 		unsigned int now_moved = 0;
 		u32 n;
 
 		spin_lock_bh(&c->lock);
-		for (n = 0; n < SETS_PER_HOLD && *set < c->table.nsets &&
+		for (n = 0; n < SETS_PER_HOLD && *set < weir_cache_sets(c) &&
 		     now_moved < RECORDS_PER_HOLD; n++) {
 			room = !weir_cache_flush(c, *set, ktime_get_ns(), true, &now_moved);
 			if (!room)

@@ -36,12 +36,17 @@
 #include <linux/netfilter_ipv6.h>
 #include <linux/skbuff.h>
 #include <net/ip.h>
+#include <net/netfilter/nf_conntrack.h>
+#include <net/xfrm.h>
 
 #include "hooks.h"
+#include "ports.h"
 #include "sight.h"
 
-#define ROUTED	(1 << WEIR_MODE_ROUTED)
-#define INGRESS	(1 << WEIR_MODE_INGRESS)
+#define ROUTED	BIT(WEIR_MODE_ROUTED)
+#define INGRESS	BIT(WEIR_MODE_INGRESS)
+#define BRIDGE	BIT(WEIR_MODE_BRIDGE)
+#define NETDEV	BIT(WEIR_MODE_NETDEV)
 
 /* Was this pushed into FORWARD by a bridge? Routed in from one, it was not. */
 static bool is_bridged(const struct sk_buff *skb)
@@ -151,40 +156,117 @@ static const struct net_device *ingress_device(const struct sk_buff *skb,
 	return port ? port : state->in;
 }
 
-static void meter(struct weir_watch *w, const struct weir_plan *plan, const struct sk_buff *skb,
-		  const struct nf_hook_state *state, enum weir_observed observed)
+/*
+ * Transport mode IPsec: what came in by the interface was something else. (A packet in
+ * tunnel mode is received again, by the same interface.)
+ */
+static bool was_wrapped(const struct sk_buff *skb)
+{
+#ifdef CONFIG_XFRM
+	const struct sec_path *sp = skb_sec_path(skb);
+
+	return sp && sp->len && sp->xvec[sp->len - 1]->props.mode == XFRM_MODE_TRANSPORT;
+#else
+	return false;
+#endif
+}
+
+static bool will_be_wrapped(const struct sk_buff *skb)
+{
+	return skb_dst(skb) && dst_xfrm(skb_dst(skb));
+}
+
+/* Is it counted in another of the modes in force? */
+static bool is_counted_elsewhere(const struct weir_watch *w, struct weir_plan *plan,
+				 const struct sk_buff *skb, const struct nf_hook_state *state)
 {
 	const struct net_device *in = ingress_device(skb, state);
-	const struct weir_seen seen = {
-		.observed = observed,
-		.in_ifindex = in ? in->ifindex : 0,
-		.out_ifindex = state->out ? state->out->ifindex : 0,
-		.mac = in ? weir_sight_mac(skb) : NULL,
-	};
+	const struct weir_here *here = raw_cpu_ptr(w->here);
+	u32 port = in ? in->ifindex : 0;
+
+	if (in && netif_is_bridge_master(in) && here->bridge_head == skb->head) {
+		if (plan->modes & BRIDGE && here->bridge_counted)
+			return true;
+		port = here->bridge_port;
+	}
+	if (!(plan->modes & NETDEV))
+		return false;
+	if (port && weir_ports_cover(plan, port) && !was_wrapped(skb))
+		return true;
+	return state->out && weir_ports_cover_sent(plan, state->out->ifindex) &&
+	       !will_be_wrapped(skb);
+}
+
+/* br_netfilter shows PRE_ROUTING what is for many, and then the bridge forwards it. */
+static void note_counted(struct weir_watch *w, const struct sk_buff *skb)
+{
+	struct weir_here *here = raw_cpu_ptr(w->here);
+
+	if (here->bridge_head == skb->head)
+		here->bridge_counted = true;
+}
+
+/* Read @skb. Return: WEIR_NOT_SKIPPED, or the reason why it is skipped. */
+static unsigned int packet_of(struct weir_plan *plan, const struct sk_buff *skb,
+			      const struct nf_hook_state *state, struct weir_seen *seen,
+			      struct weir_packet *p)
+{
+	const struct net_device *in = ingress_device(skb, state);
 	enum weir_dissected result;
-	struct weir_packet p;
 	struct weir_frame f;
 
+	seen->in_ifindex = in ? in->ifindex : 0;
+	seen->out_ifindex = state->out ? state->out->ifindex : 0;
+	seen->mac = in ? weir_sight_mac(skb) : NULL;
 	weir_sight_frame(skb, in, &f);
-	result = weir_dissect(&f, plan->look_inside, &p);
-	if (unlikely(result)) {
-		weir_sight_skip(w, skb, weir_dissected_skip(result));
-		return;
-	}
-	if (is_ipvs(skb, state, &p)) {
-		weir_sight_skip(w, skb, WEIR_SKIP_IPVS);
-		return;
-	}
+	result = weir_dissect(&f, plan->look_inside, p);
+	if (unlikely(result))
+		return weir_dissected_skip(result);
+	if (is_ipvs(skb, state, p))
+		return WEIR_SKIP_IPVS;
 	if (in && secpath_exists(skb))
-		p.flags |= WEIR_FLOW_SECPATH;
-	weir_sight_count(w, skb, &p, &seen);
+		p->flags |= WEIR_FLOW_SECPATH;
+	return WEIR_NOT_SKIPPED;
+}
+
+static void meter(struct weir_watch *w, struct weir_plan *plan, const struct sk_buff *skb,
+		  const struct nf_hook_state *state, enum weir_observed observed)
+{
+	struct weir_seen seen = { .observed = observed };
+	struct weir_packet p;
+	unsigned int reason = packet_of(plan, skb, state, &seen, &p);
+
+	if (likely(reason == WEIR_NOT_SKIPPED))
+		weir_sight_count(w, skb, &p, &seen);
+	else
+		weir_sight_skip(w, skb, reason);
+}
+
+unsigned int weir_hooks_ip_handed_over(void *priv, struct sk_buff *skb,
+				       const struct nf_hook_state *state)
+{
+#if IS_ENABLED(CONFIG_NF_FLOW_TABLE)
+	struct weir_watch *w = priv;
+	struct weir_plan *plan = this_cpu_read(w->here->plan);
+	struct weir_seen seen = { .observed = WEIR_OBSERVED_FORWARD };
+	enum ip_conntrack_info info;
+	struct nf_conn *ct = nf_ct_get(skb, &info);
+	struct weir_packet p;
+
+	if (likely(!ct || !test_bit(IPS_OFFLOAD_BIT, &ct->status)) || !(plan->modes & ROUTED) ||
+	    skip_received(skb, state) != WEIR_NOT_SKIPPED)
+		return NF_ACCEPT;
+	if (packet_of(plan, skb, state, &seen, &p) == WEIR_NOT_SKIPPED)
+		weir_sight_mark(w, &p, &seen, WEIR_FLOW_PARTIAL);
+#endif
+	return NF_ACCEPT;
 }
 
 static unsigned int hook(void *priv, const struct sk_buff *skb, const struct nf_hook_state *state,
 			 enum weir_observed observed)
 {
 	struct weir_watch *w = priv;
-	const struct weir_plan *plan = this_cpu_read(w->here->plan);
+	struct weir_plan *plan = this_cpu_read(w->here->plan);
 	unsigned int reason;
 
 	switch (state->hook) {
@@ -201,10 +283,19 @@ static unsigned int hook(void *priv, const struct sk_buff *skb, const struct nf_
 			return NF_ACCEPT;
 		reason = skip_received(skb, state);
 	}
-	if (likely(reason == WEIR_NOT_SKIPPED))
+	if (unlikely(plan->modes & (BRIDGE | NETDEV))) {
+		if (reason == WEIR_NOT_SKIPPED && is_counted_elsewhere(w, plan, skb, state))
+			reason = WEIR_SKIP_OTHER_MODE;
+		if (reason == WEIR_SKIP_BRIDGED && plan->modes & BRIDGE)
+			reason = WEIR_SKIP_OTHER_MODE;
+	}
+	if (likely(reason == WEIR_NOT_SKIPPED)) {
+		if (unlikely(plan->modes & BRIDGE && state->hook == NF_INET_PRE_ROUTING))
+			note_counted(w, skb);
 		meter(w, plan, skb, state, observed);
-	else
+	} else {
 		weir_sight_skip(w, skb, reason);
+	}
 	return NF_ACCEPT;
 }
 
@@ -220,28 +311,28 @@ HOOK_FUNCTION(forward, WEIR_OBSERVED_FORWARD)
 HOOK_FUNCTION(local_in, WEIR_OBSERVED_LOCAL_IN)
 HOOK_FUNCTION(local_out, WEIR_OBSERVED_LOCAL_OUT)
 
-#define HOOK(function, family, number, defrag)	\
-	{					\
-		.hook = (function),		\
-		.pf = (family),			\
-		.hooknum = (number),		\
-		.priority = (defrag) + 1,	\
+#define HOOK(function, family, number, defrag, wanted)	\
+	{						\
+		.ops = {				\
+			.hook = (function),		\
+			.pf = (family),			\
+			.hooknum = (number),		\
+			.priority = (defrag) + 1,	\
+		},					\
+		.modes = (wanted),			\
 	}
+#define HOOK4(function, number, wanted)	\
+	HOOK(function, NFPROTO_IPV4, number, NF_IP_PRI_CONNTRACK_DEFRAG, wanted)
+#define HOOK6(function, number, wanted)	\
+	HOOK(function, NFPROTO_IPV6, number, NF_IP6_PRI_CONNTRACK_DEFRAG, wanted)
 
-static const struct nf_hook_ops ops[WEIR_HOOKS_IP] = {
-	HOOK(hook_pre_routing, NFPROTO_IPV4, NF_INET_PRE_ROUTING, NF_IP_PRI_CONNTRACK_DEFRAG),
-	HOOK(hook_forward, NFPROTO_IPV4, NF_INET_FORWARD, NF_IP_PRI_CONNTRACK_DEFRAG),
-	HOOK(hook_local_in, NFPROTO_IPV4, NF_INET_LOCAL_IN, NF_IP_PRI_CONNTRACK_DEFRAG),
-	HOOK(hook_local_out, NFPROTO_IPV4, NF_INET_LOCAL_OUT, NF_IP_PRI_CONNTRACK_DEFRAG),
-	HOOK(hook_pre_routing, NFPROTO_IPV6, NF_INET_PRE_ROUTING, NF_IP6_PRI_CONNTRACK_DEFRAG),
-	HOOK(hook_forward, NFPROTO_IPV6, NF_INET_FORWARD, NF_IP6_PRI_CONNTRACK_DEFRAG),
-	HOOK(hook_local_in, NFPROTO_IPV6, NF_INET_LOCAL_IN, NF_IP6_PRI_CONNTRACK_DEFRAG),
-	HOOK(hook_local_out, NFPROTO_IPV6, NF_INET_LOCAL_OUT, NF_IP6_PRI_CONNTRACK_DEFRAG),
+const struct weir_hook weir_hooks_ip[WEIR_HOOKS_IP] = {
+	HOOK4(hook_pre_routing, NF_INET_PRE_ROUTING, INGRESS),
+	HOOK4(hook_forward, NF_INET_FORWARD, ROUTED),
+	HOOK4(hook_local_in, NF_INET_LOCAL_IN, ROUTED),
+	HOOK4(hook_local_out, NF_INET_LOCAL_OUT, ROUTED | INGRESS),
+	HOOK6(hook_pre_routing, NF_INET_PRE_ROUTING, INGRESS),
+	HOOK6(hook_forward, NF_INET_FORWARD, ROUTED),
+	HOOK6(hook_local_in, NF_INET_LOCAL_IN, ROUTED),
+	HOOK6(hook_local_out, NF_INET_LOCAL_OUT, ROUTED | INGRESS),
 };
-
-static const u32 modes[WEIR_HOOKS_IP] = {
-	INGRESS, ROUTED, ROUTED, ROUTED | INGRESS,
-	INGRESS, ROUTED, ROUTED, ROUTED | INGRESS,
-};
-
-const struct weir_hooks_set weir_hooks_ip = { ops, modes, WEIR_HOOKS_IP };

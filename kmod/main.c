@@ -49,7 +49,7 @@ static int start_initial(void)
 	if (!m)
 		return err;
 	pr_info("version %s, %u CPUs with %u flows and %u batches each, %llu KiB\n", WEIR_VERSION,
-		m->ncpus, m->table_flows, m->log_batches, m->memory >> 10);
+		m->ncpus, m->table_flows, m->log_batches, weir_meter_memory(m) >> 10);
 	weir_meter_put(m);
 	return 0;
 }

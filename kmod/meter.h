@@ -19,6 +19,7 @@
 #include "export.h"
 #include "ledger.h"
 #include "log.h"
+#include "nat.h"
 #include "sampling.h"
 
 struct weir_fragments;
@@ -41,13 +42,17 @@ struct weir_cursor {
  * own CPU's.
  */
 struct weir_cpu {
-	spinlock_t lock;	/* table, log (see there), fragments, ledger, sampler, sealed */
+	spinlock_t lock;	/* tables, log (see there), fragments, ledger, sampler, sealed */
 	bool sealed;		/* a batch was sealed since someone looked */
 	u32 cpu;
 	struct weir_meter *meter;
 	struct weir_sampler sampler;
 	struct weir_ledger ledger;
 	struct weir_table table;
+	struct weir_late late[WEIR_NAT_LATE];
+	struct weir_table old;	/* its flows move to table; no sets when none do */
+	u32 moved;		/* sets of old that are empty for good */
+	u32 moves;		/* holds of the lock in which flows moved */
 	struct weir_log log;
 	struct weir_fragments *fragments;
 	struct weir_cursor expire;
@@ -67,11 +72,12 @@ struct weir_meter {
 	struct weir_net *wn;
 	u64 instance;		/* random, not 0 */
 	u64 started_ns;
-	u64 memory;		/* bytes */
-	u32 table_flows;	/* per CPU */
+	u64 memory;		/* bytes, but for the tables: see weir_meter_memory() */
+	u32 table_flows;	/* per CPU; written under weir_net's lock */
 	u32 log_batches;	/* per CPU */
 	struct weir_watch *watch; /* the hooks in its namespace; weir_net's lock */
 	struct delayed_work tick;
+	struct mutex resize_lock; /* taken by who moves flows between tables; inside stream.lock */
 	struct weir_stream stream;
 
 	refcount_t refs;

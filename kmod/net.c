@@ -25,6 +25,7 @@
 #include <net/net_namespace.h>
 #include <net/netns/generic.h>
 
+#include "cover.h"
 #include "expire.h"
 #include "export.h"
 #include "fragments.h"
@@ -32,6 +33,8 @@
 #include "meter.h"
 #include "net.h"
 #include "netlink.h"
+#include "ports.h"
+#include "resize.h"
 
 enum {
 	/* What a CPU gets on a machine with memory to spare: 12.5 and 8 MiB. */
@@ -68,6 +71,19 @@ static u64 cpu_memory(const struct weir_config *config)
 	       weir_log_memory(config->log_batches) + weir_fragments_memory();
 }
 
+u64 weir_meter_memory(struct weir_meter *m)
+{
+	u64 bytes = m->memory;
+	u32 i;
+
+	for (i = 0; i < m->ncpus; i++) {
+		spin_lock_bh(&m->cpus[i]->lock);
+		bytes += weir_cache_memory(weir_cache_sets(m->cpus[i]) * WEIR_WAYS);
+		spin_unlock_bh(&m->cpus[i]->lock);
+	}
+	return bytes;
+}
+
 struct weir_meter *weir_meter_get(struct weir_net *wn)
 {
 	struct weir_meter *m;
@@ -92,6 +108,7 @@ static void cpu_free(struct weir_cpu *c)
 		return;
 	weir_fragments_destroy(c);
 	weir_log_destroy(&c->log);
+	weir_cache_destroy(&c->old);
 	weir_cache_destroy(&c->table);
 	kfree(c);
 }
@@ -167,7 +184,9 @@ static struct weir_meter *meter_alloc(struct weir_net *wn)
 	m->ncpus = num_online_cpus();
 	m->table_flows = wn->config.table_flows;
 	m->log_batches = wn->config.log_batches;
-	m->memory = sizeof(*m) + m->ncpus * cpu_memory(&wn->config);
+	m->memory = sizeof(*m) + m->ncpus * (cpu_memory(&wn->config) -
+					     weir_cache_memory(m->table_flows));
+	mutex_init(&m->resize_lock);
 	refcount_set(&m->refs, 1);
 	init_completion(&m->unused);
 	get_random_bytes(&m->hash_key, sizeof(m->hash_key));
@@ -205,11 +224,45 @@ void weir_net_apply_timeouts(struct weir_net *wn)
 	WRITE_ONCE(m->fin_ns, (u64)wn->config.fin_timeout_ms * NSEC_PER_MSEC);
 }
 
-int weir_net_apply_modes(struct weir_net *wn, struct netlink_ext_ack *extack)
+int weir_net_apply_modes(struct weir_net *wn, const struct weir_config *before,
+			 struct netlink_ext_ack *extack)
 {
 	struct weir_meter *m = rcu_dereference_protected(wn->meter, lockdep_is_held(&wn->lock));
+	int err;
 
-	return m ? weir_hooks_change(m->watch, &wn->config, extack) : 0;
+	if (!m)
+		return 0;
+	err = weir_hooks_change(m->watch, &wn->config, extack);
+	if (err || !net_eq(wn->net, &init_net))
+		return err;
+	err = weir_cover_apply(m, &wn->config, extack);
+	if (err)
+		weir_hooks_change(m->watch, before, NULL);
+	return err;
+}
+
+/* Hooks in the namespace, and in those it covers. */
+static int watch(struct weir_net *wn, struct weir_meter *m, struct netlink_ext_ack *extack)
+{
+	int err;
+
+	weir_cover_leave(&wn->cover);
+	m->watch = weir_hooks_start(wn->net, m, 0, &wn->config, extack);
+	if (IS_ERR(m->watch)) {
+		err = PTR_ERR(m->watch);
+		goto uncovered;
+	}
+	if (!net_eq(wn->net, &init_net))
+		return 0;
+	err = weir_cover_apply(m, &wn->config, extack);
+	if (!err)
+		return 0;
+	weir_hooks_stop(m->watch);
+	synchronize_rcu();	/* packets inside the hooks */
+	weir_hooks_free(m->watch);
+uncovered:
+	weir_cover_return(&wn->cover);
+	return err;
 }
 
 void weir_net_apply_sampling(struct weir_net *wn)
@@ -224,6 +277,40 @@ void weir_net_apply_sampling(struct weir_net *wn)
 		weir_sampler_set(&c->sampler, wn->config.sampling, wn->config.sampling_method);
 		spin_unlock_bh(&c->lock);
 	}
+}
+
+struct weir_table *weir_net_prepare_tables(struct weir_net *wn, u32 flows,
+					   struct netlink_ext_ack *extack)
+{
+	struct weir_meter *m = rcu_dereference_protected(wn->meter, lockdep_is_held(&wn->lock));
+
+	return weir_resize_prepare(m, flows, extack);
+}
+
+void weir_net_apply_tables(struct weir_net *wn, struct weir_table *tables, bool use)
+{
+	struct weir_meter *m = rcu_dereference_protected(wn->meter, lockdep_is_held(&wn->lock));
+
+	if (use)
+		weir_resize_commit(m, tables, wn->config.table_flows);
+	else
+		weir_resize_abort(m, tables);
+}
+
+void weir_net_follow(struct weir_net *wn)
+{
+	struct weir_meter *m;
+
+	/* who holds it may be waiting for the tick to end */
+	if (!mutex_trylock(&wn->lock))
+		return;
+	m = rcu_dereference_protected(wn->meter, lockdep_is_held(&wn->lock));
+	if (m) {
+		weir_nat_follow(m->watch);
+		if (net_eq(wn->net, &init_net))
+			weir_cover_follow_nat();
+	}
+	mutex_unlock(&wn->lock);
 }
 
 int weir_net_start(struct weir_net *wn, struct netlink_ext_ack *extack)
@@ -257,11 +344,9 @@ int weir_net_start(struct weir_net *wn, struct netlink_ext_ack *extack)
 	rcu_assign_pointer(wn->meter, m);
 	weir_net_apply_timeouts(wn);
 	weir_net_apply_sampling(wn);
-	m->watch = weir_hooks_start(wn->net, m, 0, &wn->config, extack);
-	if (IS_ERR(m->watch)) {
-		err = PTR_ERR(m->watch);
+	err = watch(wn, m, extack);
+	if (err)
 		goto unpublish;
-	}
 	weir_expire_start(m);
 	weir_net_notice(wn, WEIR_NOTICE_STARTED, m->instance);
 	return 0;
@@ -313,8 +398,11 @@ void weir_net_stop(struct weir_net *wn)
 
 	if (!m)
 		return;
+	if (net_eq(wn->net, &init_net))
+		weir_cover_end();
 	weir_hooks_stop(m->watch);
 	synchronize_rcu();	/* packets inside the hooks */
+	weir_cover_return(&wn->cover);
 	meter_finish(wn, m);
 }
 
@@ -357,6 +445,7 @@ static int __net_init net_init(struct net *net)
 	mutex_lock(&nets_lock);
 	list_add_tail(&wn->list, &nets);
 	mutex_unlock(&nets_lock);
+	weir_cover_init(&wn->cover, net);
 	return 0;
 }
 
@@ -370,6 +459,7 @@ static void __net_exit net_pre_exit(struct net *net)
 	list_del(&wn->list);
 	mutex_unlock(&nets_lock);
 
+	weir_cover_exit(&wn->cover);
 	mutex_lock(&wn->lock);
 	m = rcu_dereference_protected(wn->meter, lockdep_is_held(&wn->lock));
 	if (m)
@@ -383,6 +473,7 @@ static void __net_exit net_exit(struct net *net)
 	struct weir_net *wn = weir_net_get(net);
 	struct weir_meter *m;
 
+	weir_cover_free(&wn->cover);
 	mutex_lock(&wn->lock);
 	m = rcu_dereference_protected(wn->meter, lockdep_is_held(&wn->lock));
 	if (m)
@@ -473,8 +564,13 @@ int weir_net_register(const struct weir_defaults *defaults)
 	err = register_pernet_subsys(&net_ops);
 	if (err)
 		goto unregister_export;
+	err = weir_ports_register();
+	if (err)
+		goto unregister_pernet;
 	return 0;
 
+unregister_pernet:
+	unregister_pernet_subsys(&net_ops);
 unregister_export:
 	weir_export_unregister();
 destroy_percpu_wq:
@@ -486,6 +582,7 @@ destroy_wq:
 
 void weir_net_unregister(void)
 {
+	weir_ports_unregister();
 	unregister_pernet_subsys(&net_ops);
 	weir_export_unregister();
 	destroy_workqueue(weir_percpu_wq);

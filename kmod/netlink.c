@@ -112,8 +112,8 @@ static int put_running(struct sk_buff *skb, struct weir_meter *m)
 	    put_u64(skb, WEIR_A_ACKED_SEQ, stream.acked_seq) ||
 	    nla_put(skb, WEIR_A_NUMBERED, sizeof(stream.numbered), &stream.numbered) ||
 	    nla_put_u32(skb, WEIR_A_OWNER, stream.owner) ||
-	    put_u64(skb, WEIR_A_MEMORY, m->memory) ||
-	    nla_put_u32(skb, WEIR_A_TABLE_FLOWS, m->table_flows * m->ncpus) ||
+	    put_u64(skb, WEIR_A_MEMORY, weir_meter_memory(m)) ||
+	    nla_put_u32(skb, WEIR_A_TABLE_FLOWS, READ_ONCE(m->table_flows) * m->ncpus) ||
 	    nla_put_u32(skb, WEIR_A_LOG_BATCHES, m->log_batches * m->ncpus) ||
 	    nla_put_u32(skb, WEIR_A_CPUS, m->ncpus) ||
 	    put_u64(skb, WEIR_A_UPTIME_NS, ktime_get_ns() - m->started_ns))
@@ -184,13 +184,15 @@ static int get_config(struct sk_buff *request, struct genl_info *info)
 	if (nla_put_u8(skb, WEIR_A_ENABLED, enabled) ||
 	    nla_put_u32(skb, WEIR_A_MODES, config.modes) ||
 	    nla_put_u32(skb, WEIR_A_LOOK_INSIDE, config.look_inside) ||
+	    nla_put_string(skb, WEIR_A_INTERFACES, config.interfaces) ||
 	    nla_put_u32(skb, WEIR_A_ACTIVE_TIMEOUT_MS, config.active_timeout_ms) ||
 	    nla_put_u32(skb, WEIR_A_IDLE_TIMEOUT_MS, config.idle_timeout_ms) ||
 	    nla_put_u32(skb, WEIR_A_FIN_TIMEOUT_MS, config.fin_timeout_ms) ||
 	    nla_put_u32(skb, WEIR_A_TABLE_FLOWS, config.table_flows) ||
 	    nla_put_u32(skb, WEIR_A_LOG_BATCHES, config.log_batches) ||
 	    nla_put_u32(skb, WEIR_A_SAMPLING, config.sampling) ||
-	    nla_put_u32(skb, WEIR_A_SAMPLING_METHOD, config.sampling_method)) {
+	    nla_put_u32(skb, WEIR_A_SAMPLING_METHOD, config.sampling_method) ||
+	    nla_put_u8(skb, WEIR_A_COVER, config.cover)) {
 		nlmsg_free(skb);
 		return -EMSGSIZE;
 	}
@@ -224,7 +226,6 @@ static const struct setting {
 		.max = WEIR_TABLE_FLOWS_MAX,
 		.offset = offsetof(struct weir_config, table_flows),
 		.round = true,
-		.while_off = true,
 		.range = "TABLE_FLOWS is 64 to 16777216 per CPU",
 	},
 	{
@@ -259,10 +260,46 @@ static int refuse(struct genl_info *info, u32 attr, const char *sentence, int er
 	return err;
 }
 
+static int read_modes(struct genl_info *info, struct weir_config *config)
+{
+	struct nlattr *modes = info->attrs[WEIR_A_MODES];
+	struct nlattr *interfaces = info->attrs[WEIR_A_INTERFACES];
+	int err;
+
+	if (modes)
+		config->modes = nla_get_u32(modes);
+	if (interfaces && nla_len(interfaces) > sizeof(config->interfaces))
+		return refuse(info, WEIR_A_INTERFACES, "INTERFACES is up to 255 bytes", -ERANGE);
+	if (interfaces)
+		strscpy(config->interfaces, nla_data(interfaces), sizeof(config->interfaces));
+	if (!modes && !interfaces)
+		return 0;
+	err = weir_hooks_check(config, info->extack);
+	if (err)
+		NL_SET_BAD_ATTR(info->extack, modes ? modes : interfaces);
+	return err;
+}
+
+static int read_cover(struct genl_info *info, struct weir_config *config)
+{
+	const struct nlattr *attr = info->attrs[WEIR_A_COVER];
+
+	if (!attr)
+		return 0;
+	if (nla_get_u8(attr) > 1)
+		return refuse(info, WEIR_A_COVER, "COVER is 0 or 1", -EINVAL);
+	config->cover = nla_get_u8(attr);
+	if (config->cover && !net_eq(genl_info_net(info), &init_net))
+		return refuse(info, WEIR_A_COVER,
+			      "only the initial network namespace covers others", -EINVAL);
+	return 0;
+}
+
 /* Put what the request says into @config. @on: metering will be, or stay, on. */
 static int read_config(struct genl_info *info, struct weir_config *config, bool on)
 {
 	unsigned int i;
+	int err;
 
 	for (i = 0; i < ARRAY_SIZE(settings); i++) {
 		const struct setting *s = &settings[i];
@@ -278,19 +315,9 @@ static int read_config(struct genl_info *info, struct weir_config *config, bool 
 			value = roundup_pow_of_two(value);
 		if (s->while_off && on && value != *at)
 			return refuse(info, s->attr,
-				      "sizes change only while metering is off; send ENABLED = 0 first",
+				      "LOG_BATCHES changes only while metering is off; send ENABLED = 0 first",
 				      -EBUSY);
 		*at = value;
-	}
-	if (info->attrs[WEIR_A_MODES]) {
-		int err;
-
-		config->modes = nla_get_u32(info->attrs[WEIR_A_MODES]);
-		err = weir_hooks_check(config, info->extack);
-		if (err) {
-			NL_SET_BAD_ATTR(info->extack, info->attrs[WEIR_A_MODES]);
-			return err;
-		}
 	}
 	if (info->attrs[WEIR_A_LOOK_INSIDE]) {
 		config->look_inside = nla_get_u32(info->attrs[WEIR_A_LOOK_INSIDE]);
@@ -299,13 +326,15 @@ static int read_config(struct genl_info *info, struct weir_config *config, bool 
 				      "LOOK_INSIDE has a bit that this version does not know",
 				      -EINVAL);
 	}
-	return 0;
+	err = read_modes(info, config);
+	return err ? err : read_cover(info, config);
 }
 
 static int set_config(struct sk_buff *request, struct genl_info *info)
 {
 	struct weir_net *wn = weir_net_get(genl_info_net(info));
 	struct nlattr *enabled = info->attrs[WEIR_A_ENABLED];
+	struct weir_table *tables = NULL;
 	struct weir_config before, config;
 	int err = 0;
 	bool on;
@@ -320,6 +349,13 @@ static int set_config(struct sk_buff *request, struct genl_info *info)
 	err = read_config(info, &config, on && !(enabled && !nla_get_u8(enabled)));
 	if (err)
 		goto unlock;
+	if (on && !(enabled && !nla_get_u8(enabled)) && config.table_flows != before.table_flows)
+		tables = weir_net_prepare_tables(wn, config.table_flows, info->extack);
+	if (IS_ERR(tables)) {
+		NL_SET_BAD_ATTR(info->extack, info->attrs[WEIR_A_TABLE_FLOWS]);
+		err = PTR_ERR(tables);
+		goto unlock;
+	}
 
 	wn->config = config;
 	if (enabled && !nla_get_u8(enabled))
@@ -327,7 +363,7 @@ static int set_config(struct sk_buff *request, struct genl_info *info)
 	else if (enabled && !on)
 		err = weir_net_start(wn, info->extack);
 	else
-		err = weir_net_apply_modes(wn, info->extack);
+		err = weir_net_apply_modes(wn, &before, info->extack);
 	if (err) {
 		if (info->extack)
 			NL_SET_BAD_ATTR(info->extack, on ? info->attrs[WEIR_A_MODES] : enabled);
@@ -335,6 +371,8 @@ static int set_config(struct sk_buff *request, struct genl_info *info)
 	}
 	weir_net_apply_timeouts(wn);
 	weir_net_apply_sampling(wn);
+	if (tables)
+		weir_net_apply_tables(wn, tables, !err);
 unlock:
 	mutex_unlock(&wn->lock);
 	return err;
@@ -531,8 +569,10 @@ static const struct nla_policy none[WEIR_A_MAX + 1] = { };
 
 static const struct nla_policy config_policy[WEIR_A_MAX + 1] = {
 	[WEIR_A_ENABLED] = { .type = NLA_U8 },
+	[WEIR_A_COVER] = { .type = NLA_U8 },
 	[WEIR_A_MODES] = { .type = NLA_U32 },
 	[WEIR_A_LOOK_INSIDE] = { .type = NLA_U32 },
+	[WEIR_A_INTERFACES] = { .type = NLA_NUL_STRING },
 	[WEIR_A_ACTIVE_TIMEOUT_MS] = { .type = NLA_U32 },
 	[WEIR_A_IDLE_TIMEOUT_MS] = { .type = NLA_U32 },
 	[WEIR_A_FIN_TIMEOUT_MS] = { .type = NLA_U32 },
@@ -568,6 +608,7 @@ static const struct genl_ops ops[] = {
 	OP(WEIR_CMD_FLUSH, none, .doit = flush),
 	OP(WEIR_CMD_SUBSCRIBE, stream_policy, .doit = subscribe),
 	OP(WEIR_CMD_ACK, stream_policy, .doit = ack),
+	OP(WEIR_CMD_GET_INTERFACES, none, .dumpit = weir_interfaces_dump),
 };
 
 static struct genl_family family __ro_after_init = {

@@ -30,13 +30,27 @@ static bool pull(const void *ctx, u32 offset, void *to, u32 n)
 	return !skb_copy_bits(skb, skb_network_offset(skb) + offset, to, n);
 }
 
-static u16 vlan_of(const struct sk_buff *skb, const struct net_device *dev)
+/* The same behind an Ethernet header that is still there. */
+static bool pull_sent(const void *ctx, u32 offset, void *to, u32 n)
 {
-	if (dev && is_vlan_dev(dev))
-		return vlan_dev_vlan_id(dev);
-	if (skb_vlan_tag_present(skb))
-		return skb_vlan_tag_get_id(skb);
-	return 0;
+	const struct sk_buff *skb = ctx;
+
+	return !skb_copy_bits(skb, ETH_HLEN + offset, to, n);
+}
+
+/* A packet is at the innermost device of a stack; the key has the two outermost tags. */
+static void vlans_of(const struct sk_buff *skb, const struct net_device *dev, struct weir_frame *f)
+{
+	f->vlan_id = 0;
+	f->inner_vlan_id = 0;
+#if IS_ENABLED(CONFIG_VLAN_8021Q)
+	for (; dev && is_vlan_dev(dev); dev = vlan_dev_priv(dev)->real_dev) {
+		f->inner_vlan_id = f->vlan_id;
+		f->vlan_id = vlan_dev_priv(dev)->vlan_id;
+	}
+#endif
+	if (!f->vlan_id && skb_vlan_tag_present(skb))
+		f->vlan_id = skb_vlan_tag_get_id(skb);
 }
 
 const u8 *weir_sight_mac(const struct sk_buff *skb)
@@ -65,18 +79,17 @@ static u32 inner_headers(const struct sk_buff *skb)
 	return offset + inner_tcp_hdrlen(skb);
 }
 
-void weir_sight_frame(const struct sk_buff *skb, const struct net_device *dev,
-		      struct weir_frame *f)
+/* Describe @skb from @base on, an offset from its data that @pull knows too. */
+static void describe(const struct sk_buff *skb, int base, const struct net_device *dev,
+		     struct weir_frame *f)
 {
 	const struct skb_shared_info *info = skb_shinfo(skb);
 
-	f->linear = skb_network_header(skb);
-	f->linear_len = skb_headlen(skb) - skb_network_offset(skb);
-	f->len = skb->len - skb_network_offset(skb);
-	f->pull = pull;
+	f->linear = skb->data + base;
+	f->linear_len = (int)skb_headlen(skb) > base ? skb_headlen(skb) - base : 0;
+	f->len = (int)skb->len > base ? skb->len - base : 0;
 	f->ctx = skb;
-	f->vlan_id = vlan_of(skb, dev);
-	f->inner_vlan_id = 0;
+	vlans_of(skb, dev, f);
 	f->gso_segs = 0;
 	f->gso_recount = false;
 	if (likely(!info->gso_size))
@@ -91,6 +104,26 @@ void weir_sight_frame(const struct sk_buff *skb, const struct net_device *dev,
 		f->gso_headers = inner_headers(skb);
 	else if (info->gso_type & SKB_GSO_UDP)	/* fragments repeat the IP header alone */
 		f->gso_headers = skb_network_header_len(skb);
+	if (f->gso_headers)
+		f->gso_headers += skb_network_offset(skb) - base;
+}
+
+void weir_sight_frame(const struct sk_buff *skb, const struct net_device *dev,
+		      struct weir_frame *f)
+{
+	f->pull = pull;
+	describe(skb, skb_network_offset(skb), dev, f);
+}
+
+void weir_sight_frame_sent(const struct sk_buff *skb, const struct net_device *dev,
+			   struct weir_frame *f)
+{
+	if (dev->type != ARPHRD_ETHER) {
+		weir_sight_frame(skb, dev, f);
+		return;
+	}
+	f->pull = pull_sent;
+	describe(skb, ETH_HLEN, dev, f);
 }
 
 void weir_sight_skip(struct weir_watch *w, const struct sk_buff *skb, unsigned int reason)
@@ -106,6 +139,28 @@ void weir_sight_skip(struct weir_watch *w, const struct sk_buff *skb, unsigned i
 	local_bh_enable();
 }
 
+static void complete_key(const struct weir_watch *w, const struct weir_seen *seen,
+			 struct weir_key *key)
+{
+	key->in_ifindex = seen->in_ifindex;
+	key->netns = w->netns;
+	key->where |= seen->observed << WEIR_WHERE_OBSERVED_SHIFT;
+}
+
+void weir_sight_mark(struct weir_watch *w, struct weir_packet *p, const struct weir_seen *seen,
+		     u16 flags)
+{
+	struct weir_cpu *c;
+
+	complete_key(w, seen, &p->key);
+	local_bh_disable();
+	c = w->meter->by_cpu[smp_processor_id()];
+	spin_lock(&c->lock);
+	weir_cache_mark(c, &p->key, flags);
+	spin_unlock(&c->lock);
+	local_bh_enable();
+}
+
 void weir_sight_count(struct weir_watch *w, const struct sk_buff *skb, struct weir_packet *p,
 		      const struct weir_seen *seen)
 {
@@ -114,13 +169,12 @@ void weir_sight_count(struct weir_watch *w, const struct sk_buff *skb, struct we
 		.mark = skb->mark,
 		.mac = seen->mac,
 	};
+	struct weir_flow *flow;
 	struct weir_cpu *c;
 	bool sealed;
 	u64 now;
 
-	p->key.in_ifindex = seen->in_ifindex;
-	p->key.netns = w->netns;
-	p->key.where |= seen->observed << WEIR_WHERE_OBSERVED_SHIFT;
+	complete_key(w, seen, &p->key);
 
 	local_bh_disable();
 	c = w->meter->by_cpu[smp_processor_id()];
@@ -130,7 +184,9 @@ void weir_sight_count(struct weir_watch *w, const struct sk_buff *skb, struct we
 	now = ktime_get_ns();
 	if (unlikely(p->flags & WEIR_FLOW_FRAGMENTS))
 		weir_fragments_ports(c, p, now);
-	weir_cache_meter(c, p, &sight, now);
+	flow = weir_cache_meter(c, p, &sight, now);
+	if (unlikely(flow))
+		weir_nat_look(c, flow, skb);
 	sealed = c->sealed;
 	c->sealed = false;
 	spin_unlock(&c->lock);

@@ -27,12 +27,23 @@ struct weir_seen {
 void weir_sight_frame(const struct sk_buff *skb, const struct net_device *dev,
 		      struct weir_frame *f);
 
+/*
+ * The same for one that @dev is about to send: its data begins with its link layer header, and
+ * where the network header is said to be cannot be relied on.
+ */
+void weir_sight_frame_sent(const struct sk_buff *skb, const struct net_device *dev,
+			   struct weir_frame *f);
+
 /* The Ethernet header of a packet that came in, NULL without. */
 const u8 *weir_sight_mac(const struct sk_buff *skb);
 
 /* Count @skb as @p in the flow it belongs to. */
 void weir_sight_count(struct weir_watch *w, const struct sk_buff *skb, struct weir_packet *p,
 		      const struct weir_seen *seen);
+
+/* The flow that @p, seen so, is of: set WEIR_FLOW_* bits in it, if it is in the table. */
+void weir_sight_mark(struct weir_watch *w, struct weir_packet *p, const struct weir_seen *seen,
+		     u16 flags);
 
 /* Count it as skipped for @reason. */
 void weir_sight_skip(struct weir_watch *w, const struct sk_buff *skb, unsigned int reason);

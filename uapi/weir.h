@@ -19,6 +19,23 @@
  *   use: per CPU a table of TABLE_FLOWS flows and a log of LOG_BATCHES batches.
  *   Starting draws a new random INSTANCE number; batch numbers start at 1.
  *
+ *   The initial namespace's instance can cover the others (COVER = 1): its
+ *   hooks are in every namespace, also those to come, but where another instance
+ *   is on. Flows seen there have that namespace's inode number in NETNS of their
+ *   record, and interface numbers are those of that namespace.
+ *
+ * Tunnels
+ *   A packet of a tunnel in LOOK_INSIDE is counted in the flow of what is inside: addresses, ports,
+ *   protocol, tos, TTL, TCP and fragments of a record are those of the inner packet, and tunnel
+ *   and tunnel_id are part of its key. bytes stay those of the outermost IP packet, so that
+ *   totals can be compared with an interface's. Up to two tunnels in each other are entered;
+ *   tunnel and tunnel_id are of the innermost that has an id (a GRE key, a VNI, a TEID),
+ *   or else of the innermost. VXLAN is UDP to port 4789 or 8472, GENEVE to 6081, GTP-U (T-PDU
+ *   only) to 2152. What is not a whole IP packet inside (ARP, control messages, another
+ *   protocol on that port, a cut packet) and fragments of the outer packet are counted
+ *   in the outer flow. So are super-packets (GRO, GSO) of several UDP datagrams: each
+ *   carries a packet of its own.
+ *
  * The stream
  *   A flow that ends (idle, active, end of TCP connection, evicted, flushed)
  *   becomes a record. Records of one CPU are collected in a batch; a batch that
@@ -95,20 +112,49 @@
  *               its unacknowledged batches under LOST, CPUS and MEMORY 0 and
  *               none of what belongs to a stream; the dump says -ENETDOWN.
  *
+ * Modes
+ *   MODES is a mask of where packets are seen. It and INTERFACES change while
+ *   metering is on, between two packets of each CPU: no packet is missed, none counted twice
+ *   (what a process sends while NETDEV is switched: may be, one packet a CPU).
+ *     ROUTED   IPv4 and IPv6 at FORWARD, LOCAL_IN, LOCAL_OUT: what is forwarded, received, sent.
+ *     INGRESS  PRE_ROUTING, LOCAL_OUT: also what routing drops; no out-interface but for what is
+ *              sent. Not together with ROUTED.
+ *     BRIDGE   what a bridge forwards; what the host itself receives and sends through it is
+ *              for the IP modes.
+ *     NETDEV   what comes in and (Linux 5.16 on) goes out by the INTERFACES, also what OVS,
+ *              macvlan or a flowtable take away before the IP modes, or promiscuous mode brings.
+ *   INTERFACES is patterns as a shell has, separated by spaces, of names: "eth* !eth3 tap*" is all
+ *   whose names begin with eth, but for eth3, and with tap; as they appear and are renamed. An
+ *   interface on top of one that is metered (VLAN, bond, bridge, macvlan, ipvlan) is not
+ *   metered as well: its packets are. If only some of those below are, packets of the others
+ *   are not seen there.
+ *   A packet that several modes see is counted by one of them, and under SKIPPED as OTHER_MODE
+ *   by the others: what comes in by, or goes out by, an interface of NETDEV is counted there;
+ *   what a bridge forwards, there and not where br_netfilter shows it. So what a firewall
+ *   drops on its way to such an interface is in SKIPPED only. IPsec and tunnels: the packet
+ *   inside and the one outside are two packets.
+ *   Counted more than once are: a datagram that multicast routing sends to several
+ *   interfaces (ROUTED, NETDEV: for each); with an IP mode, what the host receives through a
+ *   bridge by a port of NETDEV when not all ports are, and receive packet steering is on for
+ *   the bridge, or a VLAN device is on it.
+ *
  * Control
  *   GET_CONFIG  out: every attribute SET_CONFIG takes.
  *   SET_CONFIG  in: any of ENABLED (u8), ACTIVE_TIMEOUT_MS, IDLE_TIMEOUT_MS,
- *               FIN_TIMEOUT_MS (u32), TABLE_FLOWS, LOG_BATCHES (u32, per CPU;
- *               while metering is off), MODES (u32, bits 1 << enum weir_mode),
+ *               FIN_TIMEOUT_MS (u32), TABLE_FLOWS (u32, per CPU), LOG_BATCHES (u32,
+ *               per CPU; while metering is off), MODES (u32, bits 1 << enum weir_mode),
  *               INTERFACES (string: patterns of names, for WEIR_MODE_NETDEV),
  *               LOOK_INSIDE (u32, bits 1 << enum weir_tunnel), SAMPLING (u32, one
  *               packet of so many, up to 2^24; 0 or 1: all), SAMPLING_METHOD (u32,
  *               enum weir_sampling), COVER (u8, 1: other namespaces too). All or
  *               nothing. -ERANGE and -EINVAL come with an extack sentence and
  *               the attribute at fault. Sizes are rounded up to powers of two.
- *               With ENABLED = 0 sizes may come in the same request; -EBUSY:
- *               they came while metering is on. -ENOMEM: more than half of the
- *               free memory. Timeouts: 100 ms to a day; TABLE_FLOWS: 64 to
+ *               With ENABLED = 0 LOG_BATCHES may come in the same request; -EBUSY:
+ *               it came while metering is on. TABLE_FLOWS changes at any time: flows
+ *               move, and those for which a smaller table has no room become records
+ *               (flowEndReason 5). Without room in the log they stay for now, both
+ *               tables are kept, and another change is refused with -EBUSY. -ENOMEM:
+ *               more than half of the free memory. Timeouts: 100 ms to a day; TABLE_FLOWS: 64 to
  *               2^24; LOG_BATCHES: 2 to 65536.
  *   DUMP_FLOWS  dump of the flows in the tables now: messages with RECORD_SIZE,
  *               CPU, CLOCK_OFFSET_NS, RECORDS (end_reason 0). Filter, all optional
@@ -117,9 +163,15 @@
  *               host order), either direction; FILTER_PROTOCOL (u8).
  *               The tables move while they are read: a flow is
  *               shown at most once per CPU, one that lives through the dump is shown.
+ *               Where TABLE_FLOWS changes meanwhile that cannot be had: -EINTR.
  *   FLUSH       ends every flow in the tables (flowEndReason 4) and moves it
  *               to the log as far as there is room.
  *               out: MOVED (u64 flows), LEFT (u64 flows that found no room).
+ *
+ *   GET_INTERFACES
+ *               dump of the interfaces of the namespace: IFINDEX, IFNAME, SEEN_BY (modes in
+ *               force that see its packets), BYPASS (ways in which packets may come in by it
+ *               that none of them sees). -ENETDOWN: metering is off.
  *
  *   NOTICE      multicast, group "notices" (CAP_NET_ADMIN): NOTICE (u32, enum
  *               weir_notice), INSTANCE; at most one of a kind each second.
@@ -288,7 +340,8 @@ enum weir_skip {
 	WEIR_SKIP_DAMAGED,	/* its IP header contradicts itself */
 	WEIR_SKIP_NOT_IP,	/* a frame of another protocol (bridge, netdev) */
 	WEIR_SKIP_SAMPLED,	/* not chosen by SAMPLING */
-	WEIR_SKIP_OTHER_MODE,	/* counted in another of the modes in force */
+	WEIR_SKIP_OTHER_MODE,	/* for another hook to count, of the modes in force */
+	WEIR_SKIP_FLOODED,	/* one more copy of a frame that a bridge sends to many ports */
 
 	__WEIR_SKIP_COUNT,
 };
@@ -303,6 +356,7 @@ enum weir_counter {
 	WEIR_COUNTER_BATCHES,		/* batches sealed */
 	WEIR_COUNTER_LOG_FULL,		/* times expiry stopped because the log was full */
 	WEIR_COUNTER_SHORT_L4,		/* counted, with what there was of a cut transport header */
+	WEIR_COUNTER_PARTIAL,		/* flows handed over to a flowtable (WEIR_FLOW_PARTIAL) */
 
 	__WEIR_COUNTER_COUNT,
 };

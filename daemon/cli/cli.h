@@ -50,6 +50,8 @@ struct weir_cli_verb;
 struct weir_cli_options {
 	const struct weir_cli_verb *verb;
 	bool json, csv, exact, verbose, deep, help, ascending, explain;
+	bool interfaces; /* of stat: these and nothing else */
+	bool scale; /* sums of a sample */
 	enum weir_cli_output output; /* json and csv above follow it */
 	enum weir_cli_target target;
 	const char *socket; /* NULL: the target's usual one */

@@ -90,7 +90,10 @@ static void put_tail(const struct weir_flow *f)
 	printf(",%s", f->tunnel ? weir_words_text(weir_words_tunnel, f->tunnel, tunnel,
 						  sizeof(tunnel))
 				: "");
-	put_some(f->tunnel_id);
+	if (f->tunnel)
+		printf(",%u", f->tunnel_id);
+	else
+		putchar(',');
 	put_some(f->netns);
 	put_some(f->inner_vlan_id);
 	put_some(f->mpls_label);

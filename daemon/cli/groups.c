@@ -32,12 +32,29 @@ static int say_bad(const struct weir_cli_groups *g, const char *option, const ch
 	return -EINVAL;
 }
 
+/* Of what --scale multiplies the other name. */
+static const char *scaled_of(const struct weir_cli_groups *g, const char *word, size_t length)
+{
+	static const char *const names[USUAL] = {"scaled_bytes", "scaled_packets", "scaled_flows"};
+
+	for (unsigned i = 0; i < USUAL && g->options->scale; i++) {
+		if (weir_quantity_same_word(word, length, usual_sums[i]))
+			return names[i];
+	}
+	return NULL;
+}
+
 /* @quietly: only try. */
 static int add_measure(struct weir_cli_groups *g, const char *kind, const char *words,
 		       size_t length, bool quietly)
 {
+	const char *scaled = strcmp(kind, "distinct") ? scaled_of(g, words, length) : NULL;
 	char error[512], *text = g->text[g->measures];
 
+	if (scaled) {
+		words = scaled;
+		length = strlen(scaled);
+	}
 	if (g->measures == WEIR_QUERY_MEASURES_MAX) {
 		snprintf(error, sizeof(error), "at most %d figures", WEIR_QUERY_MEASURES_MAX);
 		return say_bad(g, kind, error);
@@ -130,6 +147,8 @@ static int choose_order(struct weir_cli_groups *g)
 	const char *order = g->options->order;
 	char error[512], text[128];
 
+	if (order && scaled_of(g, order, strlen(order)))
+		order = scaled_of(g, order, strlen(order));
 	if (!order || find_column(g, order))
 		return 0;
 	if (add_measure(g, "sum", order, strlen(order), true) == 0) {
@@ -155,7 +174,7 @@ int weir_cli_groups_new(struct weir_cli_groups *g, const struct weir_cli_options
 		ret = parse_figures(g);
 	if (!ret)
 		ret = choose_order(g);
-	g->usual = !o->figures && g->measures == USUAL && !o->ascending;
+	g->usual = !o->figures && !o->scale && g->measures == USUAL && !o->ascending;
 	return ret;
 }
 

@@ -61,8 +61,13 @@ static int show(const struct live *l)
 		char in[IF_NAMESIZE] = "", to[IF_NAMESIZE] = "";
 		struct weir_cli_flow flow = {.flow = l->flows[i], .node = ""};
 
-		flow.in_name = if_indextoname(l->flows[i].in_ifindex, in) ? in : "";
-		flow.out_name = if_indextoname(l->flows[i].out_ifindex, to) ? to : "";
+		/* Another namespace has numbers of its own. */
+		if (!l->flows[i].netns) {
+			if_indextoname(l->flows[i].in_ifindex, in);
+			if_indextoname(l->flows[i].out_ifindex, to);
+		}
+		flow.in_name = in;
+		flow.out_name = to;
 		weir_cli_show_flow(out, &flow);
 	}
 	return weir_cli_show_end(out);

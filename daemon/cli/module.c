@@ -27,32 +27,11 @@ struct weir_cli_module {
 	void *arg;
 	int error; /* the kernel's answer, a negative errno */
 	bool done;
+	bool quiet; /* about a command that the module does not know */
 	char sentence[256]; /* the kernel's own words */
 	int attribute;	    /* it found fault with; 0: did not say */
 	const struct nlmsghdr *request;
 };
-
-static const struct {
-	uint16_t attribute;
-	const char *name;
-} setting_names[] = {
-	{WEIR_A_ENABLED, "enabled"},
-	{WEIR_A_MODES, "mode"},
-	{WEIR_A_ACTIVE_TIMEOUT_MS, "active-timeout"},
-	{WEIR_A_IDLE_TIMEOUT_MS, "idle-timeout"},
-	{WEIR_A_FIN_TIMEOUT_MS, "fin-timeout"},
-	{WEIR_A_TABLE_FLOWS, "table-flows"},
-	{WEIR_A_LOG_BATCHES, "log-batches"},
-};
-
-const char *weir_cli_module_setting_name(uint16_t attribute)
-{
-	for (size_t i = 0; i < sizeof(setting_names) / sizeof(setting_names[0]); i++) {
-		if (setting_names[i].attribute == attribute)
-			return setting_names[i].name;
-	}
-	return NULL;
-}
 
 /* The attribute of the request at @offset, as told by NLMSGERR_ATTR_OFFS. */
 static int attribute_at(const struct nlmsghdr *request, uint32_t offset)
@@ -192,13 +171,16 @@ void weir_cli_module_close(struct weir_cli_module *module)
 
 static void explain(const struct weir_cli_module *m)
 {
-	const char *name = weir_cli_module_setting_name((uint16_t)m->attribute);
+	const struct weir_setting_row *row = weir_setting_of((uint16_t)m->attribute);
+	const char *name = row ? row->name : NULL;
 
 	if (m->error == -EPERM)
 		weir_cli_say("this needs CAP_NET_ADMIN: run it as root");
 	else if (m->error == -ENETDOWN)
 		weir_cli_say("metering is off in this network namespace; switch it on with: weir "
 			     "set enabled on");
+	else if (m->error == -EOPNOTSUPP && !m->sentence[0])
+		weir_cli_say("the module that is loaded does not know how: it is of an earlier version");
 	else if (m->sentence[0] && name)
 		weir_cli_say("the kernel refused %s: %s", name, m->sentence);
 	else if (m->sentence[0])
@@ -227,7 +209,7 @@ static int ask(struct weir_cli_module *m, struct nl_msg *message, take_message *
 		weir_cli_say("netlink: %s", nl_geterror(ret));
 		return -EIO;
 	}
-	if (m->error)
+	if (m->error && !(m->quiet && m->error == -EOPNOTSUPP))
 		explain(m);
 	return m->error;
 }
@@ -317,14 +299,19 @@ static void take_settings(void *arg, struct nlattr **attrs)
 {
 	const struct setting_taker *taker = arg;
 
-	for (size_t i = 0; i < sizeof(setting_names) / sizeof(setting_names[0]); i++) {
-		struct weir_cli_setting s = {.attribute = setting_names[i].attribute};
+	for (unsigned i = 0; weir_setting_at(i); i++) {
+		const struct weir_setting_row *row = weir_setting_at(i);
+		struct nlattr *attr = attrs[row->attribute];
+		struct weir_setting s = {.attribute = row->attribute};
 
-		if (!attrs[s.attribute])
+		if (!attr)
 			continue;
-		s.bytes = (uint8_t)nla_len(attrs[s.attribute]);
-		s.value = s.bytes == 1 ? nla_get_u8(attrs[s.attribute])
-				       : nla_get_u32(attrs[s.attribute]);
+		if (row->kind == WEIR_SETTING_PATTERNS) {
+			nla_strlcpy(s.text, attr, sizeof(s.text));
+		} else {
+			s.bytes = (uint8_t)nla_len(attr);
+			s.value = s.bytes == 1 ? nla_get_u8(attr) : nla_get_u32(attr);
+		}
 		taker->take(taker->arg, &s);
 	}
 }
@@ -344,7 +331,7 @@ int weir_cli_module_get_config(struct weir_cli_module *module, weir_cli_take_set
 }
 
 int weir_cli_module_set_config(struct weir_cli_module *module,
-			       const struct weir_cli_setting *settings, unsigned count)
+			       const struct weir_setting *settings, unsigned count)
 {
 	struct nl_msg *message = new_request(module, WEIR_CMD_SET_CONFIG, 0);
 	int ret = 0;
@@ -352,7 +339,9 @@ int weir_cli_module_set_config(struct weir_cli_module *module,
 	if (!message)
 		return -ENOMEM;
 	for (unsigned i = 0; i < count && !ret; i++) {
-		if (settings[i].bytes == 1)
+		if (!settings[i].bytes)
+			ret = nla_put_string(message, settings[i].attribute, settings[i].text);
+		else if (settings[i].bytes == 1)
 			ret = nla_put_u8(message, settings[i].attribute,
 					 (uint8_t)settings[i].value);
 		else
@@ -360,6 +349,41 @@ int weir_cli_module_set_config(struct weir_cli_module *module,
 	}
 	if (!ret)
 		ret = ask(module, message, NULL, NULL);
+	nlmsg_free(message);
+	return ret;
+}
+
+struct interface_taker {
+	weir_cli_take_interface *take;
+	void *arg;
+};
+
+static void take_interfaces(void *arg, struct nlattr **attrs)
+{
+	const struct interface_taker *taker = arg;
+	struct weir_cli_interface interface;
+
+	memset(&interface, 0, sizeof(interface));
+	COPY(attrs, WEIR_A_IFINDEX, interface.index);
+	COPY(attrs, WEIR_A_SEEN_BY, interface.seen_by);
+	COPY(attrs, WEIR_A_BYPASS, interface.bypass);
+	if (attrs[WEIR_A_IFNAME])
+		nla_strlcpy(interface.name, attrs[WEIR_A_IFNAME], sizeof(interface.name));
+	taker->take(taker->arg, &interface);
+}
+
+int weir_cli_module_interfaces(struct weir_cli_module *module, bool quiet,
+			       weir_cli_take_interface *take, void *arg)
+{
+	struct nl_msg *message = new_request(module, WEIR_CMD_GET_INTERFACES, NLM_F_DUMP);
+	struct interface_taker taker = {take, arg};
+	int ret;
+
+	if (!message)
+		return -ENOMEM;
+	module->quiet = quiet;
+	ret = ask(module, message, take_interfaces, &taker);
+	module->quiet = false;
 	nlmsg_free(message);
 	return ret;
 }

@@ -9,6 +9,7 @@
 #define WEIR_CLI_MODULE_H
 
 #include "daemon/common/flow.h"
+#include "daemon/common/setting.h"
 
 struct weir_cli_module;
 
@@ -32,23 +33,25 @@ typedef void weir_cli_take_stats(void *arg, const struct weir_cli_stats *stats);
 int weir_cli_module_stats(struct weir_cli_module *module, bool per_cpu, weir_cli_take_stats *take,
 			  void *arg);
 
-struct weir_cli_setting {
-	uint16_t attribute; /* WEIR_A_* */
-	uint8_t bytes;	    /* 1 or 4 */
-	uint32_t value;
-};
 /* One call of @take with every setting. */
-typedef void weir_cli_take_setting(void *arg, const struct weir_cli_setting *setting);
+typedef void weir_cli_take_setting(void *arg, const struct weir_setting *setting);
 int weir_cli_module_get_config(struct weir_cli_module *module, weir_cli_take_setting *take,
 			       void *arg);
 int weir_cli_module_set_config(struct weir_cli_module *module,
-			       const struct weir_cli_setting *settings, unsigned count);
+			       const struct weir_setting *settings, unsigned count);
+
+struct weir_cli_interface {
+	uint32_t index, seen_by, bypass; /* bits of enum weir_mode, enum weir_bypass */
+	char name[16];
+};
+typedef void weir_cli_take_interface(void *arg, const struct weir_cli_interface *interface);
+/* One call of @take for each interface of the namespace. -EOPNOTSUPP (nothing said when @quiet): the
+ * module does not know the command. */
+int weir_cli_module_interfaces(struct weir_cli_module *module, bool quiet,
+			       weir_cli_take_interface *take, void *arg);
 
 typedef void weir_cli_take_flow(void *arg, const struct weir_flow *flow);
 int weir_cli_module_dump(struct weir_cli_module *module, weir_cli_take_flow *take, void *arg);
 int weir_cli_module_flush(struct weir_cli_module *module, uint64_t *moved, uint64_t *left);
-
-/* The name of a setting's attribute ("active-timeout"), as set and get use it; NULL: unknown. */
-const char *weir_cli_module_setting_name(uint16_t attribute);
 
 #endif

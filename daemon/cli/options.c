@@ -29,6 +29,7 @@ static const struct row {
 	{'G', "max", required_argument, "QUANTITIES", "show the largest of these"},
 	{'I', "distinct", required_argument, "FIELDS",
 	 "count how many different ones there are; may be repeated"},
+	{'Z', "scale", no_argument, NULL, "multiply sampled bytes, packets and flows by their rate"},
 	{'o', "order", required_argument, "QUANTITY",
 	 "the largest first: bytes, packets, duration, ..."},
 	{'A', "ascending", no_argument, NULL, "the smallest first"},
@@ -40,6 +41,7 @@ static const struct row {
 	{'F', "output", required_argument, "FORMAT", "table, json, jsonl, csv, nfdump"},
 	{'X', "explain", no_argument, NULL, "say on stderr how the answer came about"},
 	{'v', "verbose", no_argument, NULL, "say more"},
+	{'i', "interfaces", no_argument, NULL, "which interfaces are seen, and which go past"},
 	{'d', "state", required_argument, "DIR", "the folder of a store"},
 	{'C', "config", required_argument, "FILE", "read this instead of /etc/weir/node.conf"},
 	{'L', "columns", no_argument, NULL, "show what each column takes"},
@@ -278,9 +280,11 @@ static int take_option(struct weir_cli_options *o, int letter, const char *value
 	o->yes |= letter == 'Y';
 	o->verify |= letter == 'V';
 	o->ascending |= letter == 'A';
+	o->scale |= letter == 'Z';
 	o->explain |= letter == 'X';
 	o->exact |= letter == 'x';
 	o->verbose |= letter == 'v';
+	o->interfaces |= letter == 'i';
 	o->deep |= letter == 'D';
 	o->help |= letter == 'h';
 	return 0;

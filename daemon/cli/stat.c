@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/cli/interfaces.h"
 #include "daemon/cli/json.h"
 #include "daemon/cli/module.h"
 #include "daemon/common/clock.h"
@@ -15,11 +16,22 @@ static const char *const lost_words[__WEIR_LOST_COUNT] = {
 	[WEIR_LOST_DISCARDED] = "discarded",
 };
 
-static const char *const skip_words[__WEIR_SKIP_COUNT] = {
-	[WEIR_SKIP_LOOPBACK] = "loopback",   [WEIR_SKIP_LOOPED] = "looped",
-	[WEIR_SKIP_L3MASTER] = "l3master",   [WEIR_SKIP_BRIDGED] = "bridged",
-	[WEIR_SKIP_TRUNCATED] = "truncated", [WEIR_SKIP_IPVS] = "ipvs",
+static const struct {
+	const char *word, *why;
+} skips[__WEIR_SKIP_COUNT] = {
+	[WEIR_SKIP_LOOPBACK] = {"loopback", "counted when this host sent it"},
+	[WEIR_SKIP_LOOPED] = {"looped", "own multicast or broadcast coming back"},
+	[WEIR_SKIP_L3MASTER] = {"l3master", "second pass, through a VRF device"},
+	[WEIR_SKIP_BRIDGED] = {"bridged", "a bridge's frame, pushed here by br_netfilter"},
+	[WEIR_SKIP_TRUNCATED] = {"truncated", "shorter than the IP header, or than that says"},
+	[WEIR_SKIP_IPVS] = {"ipvs", "sent on by a virtual server, counted when it came"},
+	[WEIR_SKIP_DAMAGED] = {"damaged", "the IP header contradicts itself"},
+	[WEIR_SKIP_NOT_IP] = {"not ip", "a frame of another protocol"},
+	[WEIR_SKIP_SAMPLED] = {"sampled", "not chosen by sampling"},
+	[WEIR_SKIP_OTHER_MODE] = {"other mode", "for another hook to count, of the modes in force"},
+	[WEIR_SKIP_FLOODED] = {"flooded", "one more copy of a frame that a bridge sends to many ports"},
 };
+_Static_assert(__WEIR_SKIP_COUNT == WEIR_SKIP_FLOODED + 1, "each has its row");
 
 static const char *const counter_words[__WEIR_COUNTER_COUNT] = {
 	[WEIR_COUNTER_CREATED] = "created",
@@ -31,10 +43,14 @@ static const char *const counter_words[__WEIR_COUNTER_COUNT] = {
 	[WEIR_COUNTER_BATCHES] = "batches",
 	[WEIR_COUNTER_LOG_FULL] = "log full",
 	[WEIR_COUNTER_SHORT_L4] = "short transport header",
+	[WEIR_COUNTER_PARTIAL] = "partial",
 };
 
 struct stats {
 	struct weir_cli_stats sum;
+	struct weir_setting setting[WEIR_SETTINGS_MAX]; /* those the module told */
+	unsigned settings;
+	struct weir_cli_interfaces interfaces;
 	struct weir_cli_stats *cpu;
 	unsigned cpus;
 	bool out_of_memory;
@@ -58,6 +74,62 @@ static void take_cpu(void *arg, const struct weir_cli_stats *stats)
 	}
 	s->cpu = cpu;
 	s->cpu[s->cpus++] = *stats;
+}
+
+static void take_setting(void *arg, const struct weir_setting *setting)
+{
+	struct stats *s = arg;
+
+	if (s->settings < WEIR_SETTINGS_MAX)
+		s->setting[s->settings++] = *setting;
+}
+
+static const struct weir_setting *setting_of(const struct stats *s, uint16_t attribute)
+{
+	static const struct weir_setting none;
+
+	for (unsigned i = 0; i < s->settings; i++) {
+		if (s->setting[i].attribute == attribute)
+			return &s->setting[i];
+	}
+	return &none;
+}
+
+/* Words with blanks behind the commas, as a sentence has them. */
+static void print_words(const struct weir_setting *setting)
+{
+	char text[WEIR_SETTING_TEXT];
+
+	weir_setting_text(weir_setting_of(setting->attribute), setting, text, sizeof(text));
+	for (const char *c = text; *c; c++)
+		printf(*c == ',' ? "%c " : "%c", *c);
+}
+
+/* What the module does beyond the usual. */
+static void print_modes(const struct stats *s)
+{
+	const struct weir_setting *modes = setting_of(s, WEIR_A_MODES);
+	const struct weir_setting *interfaces = setting_of(s, WEIR_A_INTERFACES);
+	const struct weir_setting *inside = setting_of(s, WEIR_A_LOOK_INSIDE);
+	const struct weir_setting *sampling = setting_of(s, WEIR_A_SAMPLING);
+	uint32_t method = setting_of(s, WEIR_A_SAMPLING_METHOD)->value;
+
+	if (!modes->attribute)
+		return;
+	printf("  modes   ");
+	print_words(modes);
+	if (modes->value & 1U << WEIR_MODE_NETDEV)
+		printf(" (of %s)", interfaces->text[0] ? interfaces->text : "no interface");
+	if (inside->value) {
+		printf("; looks inside ");
+		print_words(inside);
+	}
+	if (sampling->value > 1)
+		printf(method == WEIR_SAMPLING_FLOWS ? "; one flow of %u" : "; one packet of %u",
+		       sampling->value);
+	if (setting_of(s, WEIR_A_COVER)->value)
+		printf("; covers all namespaces");
+	putchar('\n');
 }
 
 /* table + pending + acknowledged + lost */
@@ -92,8 +164,9 @@ static bool metering(const struct weir_cli_stats *s)
 	return s->instance != 0;
 }
 
-static void print_head(const struct weir_cli_options *o, const struct weir_cli_stats *s)
+static void print_head(const struct weir_cli_options *o, const struct stats *stats)
 {
+	const struct weir_cli_stats *s = &stats->sum;
 	uint64_t held = s->seq - s->acked_seq;
 	char a[40], b[40], c[40], d[40];
 
@@ -107,6 +180,7 @@ static void print_head(const struct weir_cli_options *o, const struct weir_cli_s
 	       s->version[0] ? s->version : "?",
 	       weir_clock_duration_text(s->uptime_ns, a, sizeof(a)), s->cpus, s->netns,
 	       s->instance);
+	print_modes(stats);
 	printf("  table   %s of %s flows (%s), %s of memory held\n",
 	       weir_cli_show_number(s->table.flows, true, a, sizeof(a)),
 	       weir_cli_show_number(s->table_flows, true, b, sizeof(b)),
@@ -175,16 +249,46 @@ static void print_counters(const struct weir_cli_options *o, const struct weir_c
 	printf("; expiry stopped by a full log %s times\n",
 	       weir_cli_show_number(s->counters[WEIR_COUNTER_LOG_FULL], o->exact, text,
 				    sizeof(text)));
-	printf("  skipped ");
-	for (unsigned i = 0; i < __WEIR_SKIP_COUNT; i++)
-		printf("%s %s %s", i ? "," : "", skip_words[i],
-		       weir_cli_show_number(s->skipped[i].packets, o->exact, text, sizeof(text)));
-	printf(" packets (not this instance's to count)\n");
 	if (s->counters[WEIR_COUNTER_SHORT_L4])
 		printf("  short    %s packets were counted without ports: their transport header "
 		       "is cut\n",
 		       weir_cli_show_number(s->counters[WEIR_COUNTER_SHORT_L4], o->exact, text,
 					    sizeof(text)));
+	if (s->counters[WEIR_COUNTER_PARTIAL])
+		printf("  partial  %s flows were handed over to a flowtable, which forwards packets "
+		       "of them unseen\n",
+		       weir_cli_show_number(s->counters[WEIR_COUNTER_PARTIAL], o->exact, text,
+					    sizeof(text)));
+}
+
+/* Rows that say something; -v: all. */
+static void print_skipped(const struct weir_cli_options *o, const struct weir_cli_stats *s)
+{
+	struct weir_cli_table *t;
+	bool any = o->verbose;
+
+	for (unsigned i = 0; i < __WEIR_SKIP_COUNT; i++)
+		any = any || s->skipped[i].packets;
+	if (!any) {
+		printf("  skipped  nothing: every packet at a hook was this instance's to count\n");
+		return;
+	}
+	putchar('\n');
+	t = weir_cli_table_new(stdout, "NOT SEEN: SKIPPED       |>PACKETS|>BYTES|WHY");
+	if (!t)
+		return;
+	for (unsigned i = 0; i < __WEIR_SKIP_COUNT; i++) {
+		char name[32];
+
+		if (!o->verbose && !s->skipped[i].packets)
+			continue;
+		snprintf(name, sizeof(name), "  %s", skips[i].word);
+		weir_cli_table_cell(t, name);
+		weir_cli_table_number(t, s->skipped[i].packets, o->exact);
+		weir_cli_table_number(t, s->skipped[i].bytes, o->exact);
+		weir_cli_table_cell(t, skips[i].why);
+	}
+	weir_cli_table_end(t);
 }
 
 static struct weir_totals lost_of(const struct weir_cli_stats *s)
@@ -249,7 +353,7 @@ static json_t *ledger_json(const struct weir_cli_stats *s)
 	for (unsigned i = 0; i < __WEIR_LOST_COUNT; i++)
 		set_word(lost, lost_words[i], weir_cli_json_totals(&s->lost[i]));
 	for (unsigned i = 0; i < __WEIR_SKIP_COUNT; i++)
-		set_word(skipped, skip_words[i], weir_cli_json_totals(&s->skipped[i]));
+		set_word(skipped, skips[i].word, weir_cli_json_totals(&s->skipped[i]));
 	for (unsigned i = 0; i < __WEIR_COUNTER_COUNT; i++)
 		set_word(counters, counter_words[i], json_integer((json_int_t)s->counters[i]));
 	json_object_set_new(object, "lost", lost);
@@ -276,6 +380,7 @@ static int print_json(const struct weir_cli_options *o, const struct stats *s)
 	json_object_set_new(object, "log_batches", json_integer(s->sum.log_batches));
 	json_object_set_new(object, "seq", json_integer((json_int_t)s->sum.seq));
 	json_object_set_new(object, "acked_seq", json_integer((json_int_t)s->sum.acked_seq));
+	json_object_set_new(object, "bypassed", weir_cli_interfaces_json(&s->interfaces, true));
 	json_object_set_new(object, "numbered", weir_cli_json_totals(&s->sum.numbered));
 	json_object_set_new(object, "owner", json_integer(s->sum.owner));
 	if (o->verbose) {
@@ -299,6 +404,10 @@ static int fetch(const struct weir_cli_options *o, struct stats *s)
 	if (ret)
 		return ret;
 	ret = weir_cli_module_stats(module, false, take_sum, s);
+	if (!ret)
+		ret = weir_cli_module_get_config(module, take_setting, s);
+	if (!ret && metering(&s->sum))
+		ret = weir_cli_interfaces_fetch(module, true, &s->interfaces);
 	if (!ret && o->verbose)
 		ret = weir_cli_module_stats(module, true, take_cpu, s);
 	weir_cli_module_close(module);
@@ -314,19 +423,24 @@ int weir_cli_stat(const struct weir_cli_options *o)
 	struct stats s;
 	int ret;
 
+	if (o->interfaces)
+		return weir_cli_interfaces(o);
 	memset(&s, 0, sizeof(s));
 	ret = fetch(o, &s);
 	if (!ret && o->json) {
 		ret = print_json(o, &s);
 	} else if (!ret) {
-		print_head(o, &s.sum);
+		print_head(o, &s);
 	}
 	if (!ret && !o->json && (metering(&s.sum) || s.sum.seen.packets)) {
 		print_ledger(o, &s.sum);
 		print_counters(o, &s.sum);
+		print_skipped(o, &s.sum);
 		if (o->verbose)
 			print_cpus(o, &s);
+		weir_cli_interfaces_warn(&s.interfaces);
 	}
+	weir_cli_interfaces_free(&s.interfaces);
 	free(s.cpu);
 	return ret ? WEIR_EXIT_FAILED : WEIR_EXIT_OK;
 }

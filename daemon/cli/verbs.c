@@ -17,7 +17,7 @@
 	"of --min, --max also bps, pps, bpp, rtt, response, ttl.\n"
 
 const struct weir_cli_verb weir_cli_verbs[] = {
-	{"stat", weir_cli_stat, "Show the kernel's counters and its ledger", "", "jvx",
+	{"stat", weir_cli_stat, "Show the kernel's counters and its ledger", "", "jvxi",
 	 "-v adds a line for each CPU.\n", false, false},
 	{"live", weir_cli_live, "Show the flows in the kernel's tables now", "[FILTER]", "jcFnsx",
 	 "Example: weir live tcp and bytes '>' 1m --limit 20\n", true, true},
@@ -31,7 +31,7 @@ const struct weir_cli_verb weir_cli_verbs[] = {
 	 "  weir flows --from yesterday --to today --limit 0 --csv >flows.csv\n" QUERY_MORE,
 	 true, true},
 	{"top", weir_cli_top, "Show the largest hosts, services, ...", "[FILTER]",
-	 "bUKGIoAnftjcFxXdNMS",
+	 "bUKGIZoAnftjcFxXdNMS",
 	 "Groups by host and shows 10 lines unless told otherwise. --order takes any figure shown.\n"
 	 "Examples:\n"
 	 "  weir top --by src,dst tcp --order packets\n"
@@ -40,7 +40,7 @@ const struct weir_cli_verb weir_cli_verbs[] = {
 	 "  weir top --by dst --sum retransmitted,packets    where segments get lost\n"
 	 "  weir top --by service --max rtt --order max_rtt\n" FIELDS_MORE QUERY_MORE,
 	 true, false},
-	{"series", weir_cli_series, "Show figures over time", "[FILTER]", "EbUKGIonftjcFxXdNMS",
+	{"series", weir_cli_series, "Show figures over time", "[FILTER]", "EbUKGIZonftjcFxXdNMS",
 	 "A flow counts when it ended. Without --by a step without flows is a line of zeros.\n"
 	 "With --by, --limit shows the so many largest over the whole time.\n"
 	 "Examples:\n"
@@ -63,10 +63,14 @@ const struct weir_cli_verb weir_cli_verbs[] = {
 	{"get", weir_cli_get, "Show the module's configuration in this network namespace",
 	 "[SETTING]", "j", NULL, false, false},
 	{"set", weir_cli_set, "Change the module's configuration in this network namespace",
-	 "SETTING VALUE...", "",
+	 "SETTING VALUE... | SETTING=VALUE...", "",
 	 "Settings: enabled on|off, active-timeout, idle-timeout, fin-timeout (60s, 500ms),\n"
-	 "table-flows and log-batches (per CPU, while metering is off), mode routed.\n"
-	 "All of them are changed, or none.\n",
+	 "table-flows, log-batches (per CPU), modes routed|ingress and bridge and netdev, interfaces\n"
+	 "(\"eth* !eth3\", of mode netdev), look-inside ipip,gre,vxlan,geneve,gtpu|all|none,\n"
+	 "sampling N, sampling-method packets|flows, cover on|off. Examples:\n"
+	 "  weir set idle-timeout 10s sampling 100\n"
+	 "  weir set modes=routed,netdev interfaces=\"tap* eth1\"\n"
+	 "All of them are changed, or none. weir.ko(4) tells what they mean.\n",
 	 false, false},
 	{"flush", weir_cli_flush, "End all flows in the kernel's tables now", "", "j", NULL, false, false},
 	{"store", weir_cli_store, "Look after the folder of a node's store",

@@ -17,6 +17,9 @@ enum weir_ipfix_kind {
 	WEIR_IPFIX_DSCP,      /* the upper six bits of tos */
 	WEIR_IPFIX_DIRECTION, /* written for others; says less than observed */
 	WEIR_IPFIX_SPARE,     /* a NUMBER, if the element of its own is not there */
+	WEIR_IPFIX_NAT4,      /* two members of 8 bytes, halves of an address: the lower 4 bytes of it */
+	WEIR_IPFIX_NAT6,      /* all 16 */
+	WEIR_IPFIX_MPLS,      /* a member, the upper 20 of 24 bits */
 	WEIR_IPFIX_BOOT,      /* of an exporter, in options: what times of sysUpTime count from */
 	WEIR_IPFIX_NAME,      /* of an observation domain, in options */
 };
@@ -40,8 +43,10 @@ enum {
 	WEIR_IPFIX_IN_IPV6 = 2,
 	WEIR_IPFIX_IN_ICMP4 = 4,
 	WEIR_IPFIX_IN_ICMP6 = 8,
-	WEIR_IPFIX_IN_ALL = 15,
-	WEIR_IPFIX_TEMPLATES = 4,
+	WEIR_IPFIX_WITH_TAIL = 4, /* from here on the same four again, for flows that have one */
+	WEIR_IPFIX_IN_TAILS = 0xf0,
+	WEIR_IPFIX_IN_ALL = 0xff,
+	WEIR_IPFIX_TEMPLATES = 8,
 };
 
 /* RFC 5610, in numbers of IANA's registries. */
@@ -71,6 +76,13 @@ struct weir_ipfix_element {
 extern const struct weir_ipfix_element weir_ipfix_elements[];
 /* NULL: not known. */
 const struct weir_ipfix_element *weir_ipfix_element_find(uint32_t enterprise, uint16_t id);
+
+/**
+ * weir_ipfix_turn_destination - from weir's way to name the two sides of NAT to IPFIX's, or back.
+ * To IPFIX a packet's destination is what it came with, and postNATDestination... what it went on with. In
+ * routed mode weir has the latter as the destination, and the former as what is beyond.
+ */
+void weir_ipfix_turn_destination(struct weir_flow *flow);
 
 static inline uint64_t weir_ipfix_number(const uint8_t *value, size_t bytes)
 {

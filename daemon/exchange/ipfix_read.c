@@ -169,6 +169,24 @@ static void take_address(struct record *record, const struct weir_ipfix_element 
 	record->address_version = e->kind == WEIR_IPFIX_IPV4 ? 4 : 6;
 }
 
+/* Zero is none. */
+static void take_nat(struct record *record, const struct weir_ipfix_element *e, const uint8_t *value,
+		     size_t bytes)
+{
+	uint64_t half[2] = {0};
+
+	if (e->kind == WEIR_IPFIX_NAT4 && bytes == 4)
+		half[1] = weir_ipfix_number(value, 4);
+	if (e->kind == WEIR_IPFIX_NAT4 && half[1])
+		half[1] |= 0xffffULL << 32;
+	if (e->kind == WEIR_IPFIX_NAT6 && bytes == 16) {
+		half[0] = weir_ipfix_number(value, 8);
+		half[1] = weir_ipfix_number(value + 8, 8);
+	}
+	if (half[0] || half[1])
+		memcpy((uint8_t *)&record->flow + e->offset, half, sizeof(half));
+}
+
 static void take_octets(struct record *record, const struct weir_ipfix_element *e, const uint8_t *value,
 			size_t bytes)
 {
@@ -208,6 +226,9 @@ static void take_number(struct weir_ipfix_reader *r, struct record *record,
 		break;
 	case WEIR_IPFIX_DIRECTION:
 		break;
+	case WEIR_IPFIX_MPLS:
+		put_member(r, record, e, number >> 4);
+		break;
 	default:
 		if (settles(record, e))
 			put_member(r, record, e, number);
@@ -224,6 +245,8 @@ static void take_value(struct weir_ipfix_reader *r, const struct weir_ipfix_fiel
 		return;
 	if (e->kind == WEIR_IPFIX_OCTETS || e->kind == WEIR_IPFIX_IPV4) {
 		take_octets(record, e, value, bytes);
+	} else if (e->kind == WEIR_IPFIX_NAT4 || e->kind == WEIR_IPFIX_NAT6) {
+		take_nat(record, e, value, bytes);
 	} else if (e->kind == WEIR_IPFIX_NAME) {
 		if (!r->name[0])
 			snprintf(r->name, sizeof(r->name), "%.*s", (int)bytes, (const char *)value);
@@ -274,6 +297,9 @@ static void complete(const struct message *m, struct record *record)
 		f->ip_version = record->address_version;
 	if (record->got & (GOT_ICMP_TYPE | GOT_ICMP_CODE) && (f->protocol == 1 || f->protocol == 58))
 		f->dst_port = (uint16_t)(record->icmp_type << 8 | record->icmp_code);
+	if (f->sampling == 1)
+		f->sampling = 0; /* all */
+	weir_ipfix_turn_destination(f);
 }
 
 /* The other direction, of an exporter that puts both into one record (RFC 5103). */
@@ -294,6 +320,7 @@ static void turn(const struct record *forward, struct record *reverse)
 	b->ip_version = f->ip_version;
 	b->vlan_id = b->vlan_id ? b->vlan_id : f->vlan_id;
 	b->end_reason = f->end_reason;
+	b->sampling = b->sampling ? b->sampling : f->sampling;
 	if (f->protocol == 1 || f->protocol == 58) {
 		b->src_port = 0;
 		b->dst_port = f->dst_port;

@@ -19,6 +19,7 @@ enum {
 	TEMPLATE_FIRST = 256, /* IPv4, IPv6, ICMP, ICMPv6 */
 	TEMPLATE_TYPES = 260, /* RFC 5610 */
 	TEMPLATE_DOMAIN = 261,
+	TEMPLATE_TAILS = 262, /* the first four with more fields */
 	SET_HEADER_BYTES = 4,
 	TEMPLATES_EVERY = 64, /* messages: 1 MiB */
 	RECORD_BYTES_MAX = 256,
@@ -40,6 +41,8 @@ struct weir_ipfix_writer {
 	uint16_t set_id;
 	uint32_t sequence, records; /* data records before this message, and in it */
 	uint64_t messages;
+	bool tails; /* there was a flow with a tail: before that nobody needs these templates */
+	bool due; /* templates, whatever the count of messages */
 	int error; /* what emit said: nothing more goes out */
 	uint8_t message[WEIR_IPFIX_MESSAGE_BYTES];
 };
@@ -78,12 +81,19 @@ static void open_set(struct weir_ipfix_writer *w, uint16_t id)
 	put(w, 0, 2);
 }
 
+static uint16_t template_id(unsigned number)
+{
+	return (uint16_t)(number < WEIR_IPFIX_WITH_TAIL ?
+				  TEMPLATE_FIRST + number :
+				  TEMPLATE_TAILS + number - WEIR_IPFIX_WITH_TAIL);
+}
+
 static void put_template(struct weir_ipfix_writer *w, unsigned number)
 {
 	size_t count_at = w->used + 2;
 	uint16_t count = 0;
 
-	put(w, TEMPLATE_FIRST + number, 2);
+	put(w, template_id(number), 2);
 	put(w, 0, 2);
 	for (const struct weir_ipfix_element *e = weir_ipfix_elements; e->id; e++) {
 		if (!(e->templates >> number & 1))
@@ -114,7 +124,8 @@ static void put_types(struct weir_ipfix_writer *w)
 {
 	open_set(w, TEMPLATE_TYPES);
 	for (const struct weir_ipfix_element *e = weir_ipfix_elements; e->id; e++) {
-		if (e->enterprise != WEIR_IPFIX_ENTERPRISE)
+		if (e->enterprise != WEIR_IPFIX_ENTERPRISE ||
+		    (!w->tails && !(e->templates & ~WEIR_IPFIX_IN_TAILS)))
 			continue;
 		put(w, e->enterprise, 4);
 		put(w, e->id, 2);
@@ -162,7 +173,7 @@ static void put_templates(struct weir_ipfix_writer *w)
 	put_options_template(w, TEMPLATE_DOMAIN, 1, domain, 2);
 	put_types(w);
 	open_set(w, SET_TEMPLATES);
-	for (unsigned i = 0; i < WEIR_IPFIX_TEMPLATES; i++)
+	for (unsigned i = 0; i < (w->tails ? WEIR_IPFIX_TEMPLATES : WEIR_IPFIX_WITH_TAIL); i++)
 		put_template(w, i);
 	put_domain(w);
 }
@@ -172,8 +183,9 @@ static void begin_message(struct weir_ipfix_writer *w)
 	w->used = WEIR_IPFIX_HEADER_BYTES; /* filled in at the end */
 	w->set_at = 0;
 	w->records = 0;
-	if (w->messages % TEMPLATES_EVERY == 0)
+	if (w->messages % TEMPLATES_EVERY == 0 || w->due)
 		put_templates(w);
+	w->due = false;
 }
 
 static int end_message(struct weir_ipfix_writer *w)
@@ -226,17 +238,26 @@ static bool is_mapped(const uint8_t address[16])
 	return !memcmp(address, prefix, sizeof(prefix));
 }
 
+/* None, or one that four bytes can say. */
+static bool fits_ipv4(uint64_t high, uint64_t low)
+{
+	return !high && (!low || (low >> 32 == 0xffff && (uint32_t)low));
+}
+
 /* A record that is not what its version says goes as IPv6, which holds any sixteen bytes; one of ICMP that
  * has a source port goes with ports. So nothing is lost, whatever the store held. */
 static unsigned template_of(const struct weir_flow *f)
 {
-	bool ipv4 = f->ip_version == 4 && is_mapped(f->src_addr) && is_mapped(f->dst_addr);
+	bool ipv4 = f->ip_version == 4 && is_mapped(f->src_addr) && is_mapped(f->dst_addr) &&
+		    fits_ipv4(f->nat_src_high, f->nat_src_low) &&
+		    fits_ipv4(f->nat_dst_high, f->nat_dst_low);
+	unsigned tail = weir_flow_tail(f) ? WEIR_IPFIX_WITH_TAIL : 0;
 
 	if (f->src_port)
-		return ipv4 ? 0 : 1;
+		return tail + (ipv4 ? 0 : 1);
 	if (ipv4)
-		return f->protocol == 1 ? 2 : 0;
-	return f->ip_version == 6 && f->protocol == 58 ? 3 : 1;
+		return tail + (f->protocol == 1 ? 2 : 0);
+	return tail + (f->ip_version == 6 && f->protocol == 58 ? 3 : 1);
 }
 
 static uint64_t member_of(const struct weir_flow *f, const struct weir_ipfix_element *e)
@@ -273,6 +294,7 @@ static void put_element(struct weir_ipfix_writer *w, const struct weir_flow *f,
 			const struct weir_ipfix_element *e)
 {
 	const uint8_t *member = (const uint8_t *)f + e->offset;
+	uint64_t half[2];
 
 	switch (e->kind) {
 	case WEIR_IPFIX_TIME:
@@ -287,7 +309,20 @@ static void put_element(struct weir_ipfix_writer *w, const struct weir_flow *f,
 		w->used += 4;
 		break;
 	case WEIR_IPFIX_DIRECTION:
-		put(w, f->observed == WEIR_OBSERVED_LOCAL_OUT, 1);
+		put(w, f->observed == WEIR_OBSERVED_LOCAL_OUT || f->observed == WEIR_OBSERVED_EGRESS,
+		    1);
+		break;
+	case WEIR_IPFIX_NAT4:
+		memcpy(half, member, sizeof(half));
+		put(w, half[1], 4);
+		break;
+	case WEIR_IPFIX_NAT6:
+		memcpy(half, member, sizeof(half));
+		put(w, half[0], 8);
+		put(w, half[1], 8);
+		break;
+	case WEIR_IPFIX_MPLS:
+		put(w, f->mpls_label << 4, 3);
 		break;
 	default:
 		put(w, member_of(f, e), e->bytes);
@@ -297,14 +332,25 @@ static void put_element(struct weir_ipfix_writer *w, const struct weir_flow *f,
 int weir_ipfix_writer_put(struct weir_ipfix_writer *w, const struct weir_flow *flow)
 {
 	unsigned number = template_of(flow);
+	bool first_tail = number >= WEIR_IPFIX_WITH_TAIL && !w->tails;
+	struct weir_flow turned;
 
+	w->tails = w->tails || first_tail;
+	w->due = w->due || first_tail;
+	if (!w->error && w->used && first_tail)
+		end_message(w);
 	if (!w->error && w->used && w->used + SET_HEADER_BYTES + RECORD_BYTES_MAX > w->limit)
 		end_message(w);
 	if (w->error)
 		return w->error;
 	if (!w->used)
 		begin_message(w);
-	open_set(w, (uint16_t)(TEMPLATE_FIRST + number));
+	open_set(w, template_id(number));
+	if (number >= WEIR_IPFIX_WITH_TAIL) {
+		turned = *flow;
+		weir_ipfix_turn_destination(&turned);
+		flow = &turned;
+	}
 	for (const struct weir_ipfix_element *e = weir_ipfix_elements; e->id; e++)
 		if (e->templates >> number & 1)
 			put_element(w, flow, e);

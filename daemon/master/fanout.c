@@ -321,6 +321,7 @@ static void take_end(struct call *call, size_t i, const Weir__Wire__End *end)
 	leg->blocks_read = end->blocks_read;
 	leg->blocks_damaged = end->blocks_damaged;
 	leg->refused = end->refused;
+	leg->sampled = end->sampled;
 	leg->horizon_ns = end->rolled ? 0 : end->horizon_ns;
 	if (end->n_explain) {
 		leg->explained = true;

@@ -24,6 +24,7 @@ struct weir_leg {
 	struct weir_totals matched;
 	uint64_t blocks_read, blocks_damaged;
 	uint64_t horizon_ns; /* it holds no records of flows that ended before, which were asked for; or 0 */
+	uint64_t sampled; /* as End has it */
 	bool refused; /* it had no room for records of the time asked for */
 	bool explained;
 	Weir__Wire__Explain explain; /* numbers only */

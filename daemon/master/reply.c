@@ -52,6 +52,8 @@ void weir_ending_damaged(struct weir_ending *ending, const struct weir_leg *leg)
 	char text[40];
 
 	ending->blocks_damaged += leg->blocks_damaged;
+	if (leg->sampled > ending->sampled)
+		ending->sampled = leg->sampled;
 	if (leg->blocks_damaged)
 		weir_ending_missing(ending, leg->name,
 				    "%llu damaged blocks of records were left out (see its log)",
@@ -142,11 +144,15 @@ void weir_ending_send(struct weir_ending *ending, struct weir_job *job, int stat
 {
 	Weir__Wire__Missing *missing = calloc(ending->missings + 1, sizeof(*missing));
 	Weir__Wire__Missing **pointers = calloc(ending->missings + 1, sizeof(*pointers));
-	char **notes = calloc(ending->notes + 1, sizeof(*notes));
+	char **notes;
 	Weir__Wire__Explain **explain = calloc(ending->explains + 1, sizeof(*explain));
 	Weir__Wire__End end = WEIR__WIRE__END__INIT;
 	Weir__Wire__Totals matched;
 
+	if (ending->sampled)
+		weir_ending_note(ending, WEIR_CONVERT_SAMPLED_NOTE,
+				 (unsigned long long)ending->sampled);
+	notes = calloc(ending->notes + 1, sizeof(*notes));
 	if (status || !missing || !pointers || !notes || !explain) {
 		status = status ? status : -ENOMEM;
 		weir_job_fail(job, status, 0, "%s", sentence(status));
@@ -173,6 +179,7 @@ void weir_ending_send(struct weir_ending *ending, struct weir_job *job, int stat
 	end.n_explain = ending->explains;
 	end.explain = explain;
 	end.blocks_read = ending->blocks_read;
+	end.sampled = ending->sampled;
 	end.blocks_damaged = ending->blocks_damaged;
 	weir_job_end(job, &end);
 free_all:

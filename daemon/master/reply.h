@@ -17,6 +17,7 @@ enum {
 struct weir_ending {
 	struct weir_totals matched;
 	uint64_t blocks_read, blocks_damaged;
+	uint64_t sampled; /* by any node; 0: by none */
 	struct {
 		char node[WEIR_KEEP_NAME_BYTES];
 		char reason[WEIR_REPLY_NOTE_BYTES];

@@ -223,12 +223,16 @@ void weir_answer_end(struct weir_answer *answer, int result)
 				 (unsigned long long)answer->result.blocks_gone);
 	weir_answer_horizon(answer);
 	note_mounted(answer);
+	if (answer->result.sampled)
+		weir_answer_note(answer, WEIR_CONVERT_SAMPLED_NOTE,
+				 (unsigned long long)answer->result.sampled);
 	for (unsigned i = 0; i < answer->notes; i++)
 		notes[i] = answer->note[i];
 	end.n_notes = answer->notes;
 	end.notes = notes;
 	end.horizon_ns = answer->horizon_ns;
 	end.refused = answer->refused;
+	end.sampled = answer->result.sampled;
 	if (answer->horizon_ns) {
 		end.n_rollup_ns = WEIR_ROLLUP_LEVELS;
 		end.rollup_ns = answer->rollup_ns;

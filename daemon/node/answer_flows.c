@@ -20,10 +20,11 @@ struct list {
 	Weir__Wire__Flow *pointer[FLOWS_A_PART];
 };
 
-/* As the interface is called now: it may have been renamed since the flow. "" if it is gone. */
-static char *interface_name(const struct list *list, uint32_t index)
+/* As the interface is called now: it may have been renamed since the flow. "" if it is gone, or one of
+ * another namespace, which has numbers of its own. */
+static char *interface_name(const struct list *list, const struct weir_flow *flow, uint32_t index)
 {
-	const char *name = index ? weir_names_interface(list->names, index) : NULL;
+	const char *name = index && !flow->netns ? weir_names_interface(list->names, index) : NULL;
 
 	return name ? (char *)name : "";
 }
@@ -47,8 +48,8 @@ static int add_flow(void *arg, const struct weir_flow *flow)
 
 	list->flow[i] = *flow;
 	weir_convert_flow_put(&list->message[i], &list->flow[i]);
-	list->message[i].in_name = interface_name(list, flow->in_ifindex);
-	list->message[i].out_name = interface_name(list, flow->out_ifindex);
+	list->message[i].in_name = interface_name(list, flow, flow->in_ifindex);
+	list->message[i].out_name = interface_name(list, flow, flow->out_ifindex);
 	list->pointer[i] = &list->message[i];
 	return list->count == FLOWS_A_PART ? send_flows(list) : 0;
 }

@@ -8,6 +8,7 @@
 #include "daemon/common/clock.h"
 #include "daemon/common/conf.h"
 #include "daemon/common/log.h"
+#include "daemon/common/setting.h"
 #include "daemon/node/node.h"
 
 #define SECOND WEIR_NS_PER_SECOND
@@ -17,6 +18,11 @@
 #define KEEP(what, level) AT(keep.rollup_##what[WEIR_ROLLUP_##level])
 
 static const char path_default[] = "/etc/weir/node.conf";
+
+/* As weir set calls them; in the file "-" is "_". */
+const char *const weir_node_settings[WEIR_NODE_SETTINGS] = {
+	"modes", "interfaces", "look-inside", "sampling", "sampling-method", "cover",
+};
 
 static const struct weir_conf_key keys[] = {
 	{"node", "name", WEIR_CONF_NAME, AT(name), 0, 0, "of this node; default: the host name"},
@@ -77,6 +83,18 @@ static const struct weir_conf_key keys[] = {
 	 "flows per CPU, 64 to 2^24; 0: the module's default"},
 	{"kernel", "log_batches", WEIR_CONF_LIMIT, AT(log_batches), 2, 1 << 16,
 	 "batches per CPU the kernel keeps for us, 2 to 65536; 0: the module's default"},
+	{"kernel", "modes", WEIR_CONF_STRING, AT(setting[0]), 0, 0,
+	 "where packets are seen: routed or ingress, bridge, netdev; empty: as it is"},
+	{"kernel", "interfaces", WEIR_CONF_STRING, AT(setting[1]), 0, 0,
+	 "patterns of names for mode netdev (eth* !eth3), none; empty: as it is"},
+	{"kernel", "look_inside", WEIR_CONF_STRING, AT(setting[2]), 0, 0,
+	 "ipip, gre, vxlan, geneve, gtpu, all, none; empty: as it is"},
+	{"kernel", "sampling", WEIR_CONF_STRING, AT(setting[3]), 0, 0,
+	 "one packet of so many, 1: all; empty: as it is"},
+	{"kernel", "sampling_method", WEIR_CONF_STRING, AT(setting[4]), 0, 0,
+	 "packets or flows; empty: as it is"},
+	{"kernel", "cover", WEIR_CONF_STRING, AT(setting[5]), 0, 0,
+	 "on: all network namespaces, off; empty: as it is"},
 	{"master *", "address", WEIR_CONF_ADDRESS, offsetof(struct weir_node_master, address), 0, 0,
 	 "host:port to replicate to"},
 	{NULL, NULL, 0, 0, 0, 0, NULL},
@@ -112,6 +130,11 @@ static int set_defaults(struct weir_node_config *config)
 		.idle_timeout_ns = 15 * SECOND,
 		.fin_timeout_ns = 2 * SECOND,
 	};
+	for (unsigned i = 0; i < WEIR_NODE_SETTINGS; i++) {
+		config->setting[i] = strdup("");
+		if (!config->setting[i])
+			return -ENOMEM;
+	}
 	if (gethostname(host, sizeof(host)))
 		strcpy(host, "localhost");
 	host[sizeof(host) - 1] = '\0';
@@ -142,8 +165,27 @@ static void *open_master(void *into, const char *section, const char *name, char
 	return master;
 }
 
+static int check_settings(const char *path, const struct weir_node_config *config)
+{
+	for (unsigned i = 0; i < WEIR_NODE_SETTINGS; i++) {
+		const char *name = weir_node_settings[i], *nearest;
+		const struct weir_setting_row *row = weir_setting_find(name, &nearest);
+		struct weir_setting setting;
+
+		if (!*config->setting[i] ||
+		    (row && !weir_setting_parse(row, config->setting[i], &setting)))
+			continue;
+		weir_log_error("%s: [kernel] %s: \"%s\" is not %s", path, name, config->setting[i],
+			       row ? row->expected : "known");
+		return -EINVAL;
+	}
+	return 0;
+}
+
 static int check(const char *path, const struct weir_node_config *config)
 {
+	if (check_settings(path, config))
+		return -EINVAL;
 	if (strcmp(config->when_full, "summaries") && strcmp(config->when_full, "wait")) {
 		weir_log_error("%s: [node] when_full: \"%s\" is neither \"summaries\" nor \"wait\"",
 			       path, config->when_full);
@@ -188,6 +230,8 @@ void weir_config_free(struct weir_node_config *config)
 	free(config->when_full);
 	free(config->site);
 	free(config->query_spill_folder);
+	for (unsigned i = 0; i < WEIR_NODE_SETTINGS; i++)
+		free(config->setting[i]);
 	for (unsigned i = 0; i < config->masters; i++) {
 		free(config->master[i].name);
 		free(config->master[i].address);

@@ -23,6 +23,7 @@
 
 #include "daemon/common/clock.h"
 #include "daemon/common/log.h"
+#include "daemon/common/setting.h"
 #include "daemon/node/message.h"
 #include "daemon/node/node.h"
 
@@ -330,12 +331,14 @@ static void compare_size(const char *key, const char *what, uint64_t wanted, uin
 		      found, what, (unsigned long long)wanted, key);
 }
 
-static int is_enabled(struct weir_kernel *kernel, const struct weir_node_config *config, char *why)
+/* *@resize: the table is of another size than it should be. */
+static int is_enabled(struct weir_kernel *kernel, const struct weir_node_config *config,
+		      bool *resize, char *why)
 {
 	struct nlmsghdr *question = request(kernel, kernel->family, WEIR_CMD_GET_CONFIG, 0);
 	const struct nlmsghdr *nlh;
 	struct weir_message message;
-	static uint32_t flows_said, batches_said;
+	static uint32_t batches_said;
 	int ret = ask(kernel, question, &nlh, why);
 
 	if (!ret)
@@ -344,11 +347,31 @@ static int is_enabled(struct weir_kernel *kernel, const struct weir_node_config 
 		return ret;
 	if (!message.attr[WEIR_A_ENABLED] || !mnl_attr_get_u8(message.attr[WEIR_A_ENABLED]))
 		return 0;
-	compare_size("table_flows", "flows", config->table_flows,
-		     weir_message_u32(&message, WEIR_A_TABLE_FLOWS), &flows_said);
+	*resize = config->table_flows && round_up(config->table_flows) !=
+						 weir_message_u32(&message, WEIR_A_TABLE_FLOWS);
 	compare_size("log_batches", "batches", config->log_batches,
 		     weir_message_u32(&message, WEIR_A_LOG_BATCHES), &batches_said);
 	return 1;
+}
+
+/* They were looked at when the file was read. */
+static void put_settings(struct nlmsghdr *question, const struct weir_node_config *config)
+{
+	for (unsigned i = 0; i < WEIR_NODE_SETTINGS; i++) {
+		const char *text = config->setting[i], *nearest;
+		const struct weir_setting_row *row =
+			weir_setting_find(weir_node_settings[i], &nearest);
+		struct weir_setting setting;
+
+		if (!text || !*text || !row || weir_setting_parse(row, text, &setting))
+			continue;
+		if (!setting.bytes)
+			mnl_attr_put_strz(question, setting.attribute, setting.text);
+		else if (setting.bytes == 1)
+			mnl_attr_put_u8(question, setting.attribute, (uint8_t)setting.value);
+		else
+			mnl_attr_put_u32(question, setting.attribute, setting.value);
+	}
 }
 
 static int set_config(struct weir_kernel *kernel, const struct weir_node_config *config,
@@ -361,6 +384,7 @@ static int set_config(struct weir_kernel *kernel, const struct weir_node_config 
 	mnl_attr_put_u32(question, WEIR_A_ACTIVE_TIMEOUT_MS, to_ms(config->active_timeout_ns));
 	mnl_attr_put_u32(question, WEIR_A_IDLE_TIMEOUT_MS, to_ms(config->idle_timeout_ns));
 	mnl_attr_put_u32(question, WEIR_A_FIN_TIMEOUT_MS, to_ms(config->fin_timeout_ns));
+	put_settings(question, config);
 	if (!enabled) {
 		if (config->table_flows)
 			mnl_attr_put_u32(question, WEIR_A_TABLE_FLOWS, config->table_flows);
@@ -371,16 +395,40 @@ static int set_config(struct weir_kernel *kernel, const struct weir_node_config 
 	return ask(kernel, question, &nlh, why);
 }
 
+/* It can change while flows are counted. Refused (no memory, or a change that is under way), metering goes
+ * on as it is, and so do we: a warning, once for each sentence. */
+static void set_table(struct weir_kernel *kernel, const struct weir_node_config *config)
+{
+	struct nlmsghdr *question =
+		request(kernel, kernel->family, WEIR_CMD_SET_CONFIG, NLM_F_ACK);
+	static char said[WEIR_KERNEL_WHY];
+	char why[WEIR_KERNEL_WHY] = "";
+	const struct nlmsghdr *nlh;
+	int ret;
+
+	mnl_attr_put_u32(question, WEIR_A_TABLE_FLOWS, config->table_flows);
+	ret = ask(kernel, question, &nlh, why);
+	if (ret && !*why)
+		snprintf(why, sizeof(why), "%s", strerror(-ret));
+	if (ret && strcmp(why, said))
+		weir_log_warn("the kernel's table does not get the %llu flows of table_flows: %s",
+			      (unsigned long long)config->table_flows, why);
+	strcpy(said, why);
+}
+
 static int configure(const struct weir_node_config *config, char *why)
 {
 	struct weir_kernel *kernel;
+	bool resize = false;
 	int ret = open_kernel(&kernel, why);
 
 	if (ret)
 		return ret;
-	ret = is_enabled(kernel, config, why);
+	ret = is_enabled(kernel, config, &resize, why);
 	if (ret >= 0)
 		ret = set_config(kernel, config, ret, why);
+	if (!ret && resize)
+		set_table(kernel, config);
 	close_kernel(kernel);
 	return ret;
 }

@@ -37,6 +37,13 @@ struct weir_node_keep {
 	uint64_t spool_segments; /* drop the oldest segments past this many; 0: never */
 };
 
+/* Settings of the module that are words; config.c has their names. */
+enum {
+	WEIR_NODE_SETTINGS = 6,
+};
+
+extern const char *const weir_node_settings[WEIR_NODE_SETTINGS];
+
 struct weir_node_config {
 	char *name;   /* of this node; the host name by default */
 	char *site;   /* where it stands; "": not said */
@@ -57,6 +64,7 @@ struct weir_node_config {
 	bool configure_kernel; /* set the timeouts below and switch metering on */
 	uint64_t active_timeout_ns, idle_timeout_ns, fin_timeout_ns;
 	uint64_t table_flows, log_batches; /* per CPU; 0: the module's own */
+	char *setting[WEIR_NODE_SETTINGS]; /* as weir set has them; "" or NULL: left alone */
 	struct weir_node_master master[WEIR_NODE_MASTERS_MAX];
 	unsigned masters;
 };

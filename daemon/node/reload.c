@@ -30,6 +30,15 @@ static bool same_masters(const struct weir_node_config *a, const struct weir_nod
 	return true;
 }
 
+static bool same_settings(const struct weir_node_config *a, const struct weir_node_config *b)
+{
+	for (unsigned i = 0; i < WEIR_NODE_SETTINGS; i++) {
+		if (!same_text(a->setting[i], b->setting[i]))
+			return false;
+	}
+	return true;
+}
+
 /* All but what is kept. */
 static bool same_rest(const struct weir_node_config *a, const struct weir_node_config *b)
 {
@@ -47,7 +56,7 @@ static bool same_rest(const struct weir_node_config *a, const struct weir_node_c
 	       a->active_timeout_ns == b->active_timeout_ns &&
 	       a->idle_timeout_ns == b->idle_timeout_ns &&
 	       a->fin_timeout_ns == b->fin_timeout_ns && a->table_flows == b->table_flows &&
-	       a->log_batches == b->log_batches && same_masters(a, b);
+	       a->log_batches == b->log_batches && same_settings(a, b) && same_masters(a, b);
 }
 
 static void on_hangup(evutil_socket_t number, short what, void *arg)

@@ -87,6 +87,7 @@ static int bind_interfaces(struct bind *b, unsigned node)
 		if (names[i].node == node)
 			ret = add_interfaces(b, &names[i]);
 	}
+	step->own = true;
 	step->first = (uint16_t)first;
 	step->count = (uint16_t)(b->count - first);
 	return ret;

@@ -149,6 +149,7 @@ static void add_figures(struct weir_query_result *sum, const struct weir_query_r
 	sum->blocks_damaged += one->blocks_damaged;
 	sum->blocks_gone += one->blocks_gone;
 	sum->records_read += one->records_read;
+	sum->sampled = one->sampled > sum->sampled ? one->sampled : sum->sampled;
 	sum->bytes_read += one->bytes_read;
 	sum->read_ns += one->read_ns;
 	sum->filter_ns += one->filter_ns;
@@ -389,12 +390,23 @@ static uint64_t sum_up(const struct weir_vector *vector, const struct weir_selec
 	return sum.high > UINT32_MAX ? UINT64_MAX : sum.high << 32 | (sum.low & UINT32_MAX);
 }
 
+/* By the block's index: who is told that figures are of a sample need not know of which records. */
+static void note_sampling(struct weir_worker *worker)
+{
+	uint64_t least, most;
+
+	if (weir_store_view_range(worker->columns->view, WEIR_COLUMN_SAMPLING, &least, &most) &&
+	    most > 1 && most > worker->figures.sampled)
+		worker->figures.sampled = most;
+}
+
 static void count_matched(struct weir_worker *worker)
 {
 	struct weir_totals *matched = &worker->figures.matched;
 
 	if (!worker->select->count)
 		return;
+	note_sampling(worker);
 	matched->flows += worker->select->count;
 	add_up(&matched->packets, sum_up(weir_columns_get(worker->columns, WEIR_COLUMN_PACKETS),
 					 worker->select));

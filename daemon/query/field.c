@@ -102,9 +102,11 @@ static uint8_t port_class(const struct weir_flow *flow, uint16_t port)
 	return port < 32768 ? WEIR_PORT_REGISTERED : WEIR_PORT_EPHEMERAL;
 }
 
-static void put_interface(const struct weir_field_use *use, uint32_t index, uint8_t *key)
+/* Names are those of the meter's own namespace. */
+static void put_interface(const struct weir_field_use *use, const struct weir_flow *flow,
+			  uint32_t index, uint8_t *key)
 {
-	const char *name = use->names ? weir_names_interface(use->names, index) : NULL;
+	const char *name = use->names && !flow->netns ? weir_names_interface(use->names, index) : NULL;
 	char number[WEIR_FIELDS_INTERFACE_BYTES];
 
 	snprintf(number, sizeof(number), "#%" PRIu32, index);
@@ -115,12 +117,12 @@ static void put_interface(const struct weir_field_use *use, uint32_t index, uint
 
 BUILD(in_name)
 {
-	put_interface(use, flow->in_ifindex, key);
+	put_interface(use, flow, flow->in_ifindex, key);
 }
 
 BUILD(out_name)
 {
-	put_interface(use, flow->out_ifindex, key);
+	put_interface(use, flow, flow->out_ifindex, key);
 }
 
 BUILD(node)
@@ -153,6 +155,26 @@ BUILD_NUMBER(sclass, 1, port_class(flow, flow->src_port))
 BUILD_NUMBER(dclass, 1, port_class(flow, flow->dst_port))
 BUILD_NUMBER(end_reason, 1, flow->end_reason)
 BUILD_NUMBER(observed, 1, flow->observed)
+
+BUILD_NUMBER(nat_sport, 2, flow->nat_src_port)
+BUILD_NUMBER(nat_dport, 2, flow->nat_dst_port)
+BUILD_NUMBER(tunnel, 1, flow->tunnel)
+BUILD_NUMBER(tunnel_id, 4, flow->tunnel_id)
+BUILD_NUMBER(netns, 4, flow->netns)
+BUILD_NUMBER(inner_vlan, 2, flow->inner_vlan_id)
+BUILD_NUMBER(mpls, 4, flow->mpls_label)
+BUILD_NUMBER(pppoe, 2, flow->pppoe_session)
+BUILD_NUMBER(sampling, 4, flow->sampling)
+
+BUILD(nat_src)
+{
+	key[0] = weir_flow_address(flow->nat_src_high, flow->nat_src_low, key + 1);
+}
+
+BUILD(nat_dst)
+{
+	key[0] = weir_flow_address(flow->nat_dst_high, flow->nat_dst_low, key + 1);
+}
 
 #define PRINT(name)                                                                                \
 	static void print_##name(const struct weir_field_use *use, const uint8_t *key, char *text, \
@@ -247,6 +269,20 @@ PRINT(observed)
 	weir_words_text(weir_words_observed, key[0], text, text_bytes);
 }
 
+/* Nothing where there is no NAT. */
+PRINT(nat_address)
+{
+	if (key[0])
+		print_address(use, key, text, text_bytes);
+	else
+		*text = '\0';
+}
+
+PRINT(tunnel)
+{
+	weir_words_text(weir_words_tunnel, key[0], text, text_bytes);
+}
+
 PRINT(time)
 {
 	weir_clock_text(weir_field_get(key, 8), text, text_bytes);
@@ -303,9 +339,26 @@ static const struct weir_field table[] = {
 	{"time", "time/5m: the span of time it ended in", 8, OTHER(BIT(END_NS)), build_time,
 	 print_time},
 	{"in_name", "name of the interface the packets came in by", INTERFACE,
-	 OTHER(BIT(IN_IFINDEX)), build_in_name, print_name},
-	{"out_name", "name of the interface they left by", INTERFACE, OTHER(BIT(OUT_IFINDEX)),
+	 OTHER(BIT(IN_IFINDEX) | BIT(NETNS)), build_in_name, print_name},
+	{"out_name", "name of the interface they left by", INTERFACE, OTHER(BIT(OUT_IFINDEX) | BIT(NETNS)),
 	 build_out_name, print_name},
+	{"nat_src", "the source beyond NAT", ADDRESS_BYTES,
+	 OTHER(BIT(NAT_SRC_HIGH) | BIT(NAT_SRC_LOW)), build_nat_src, print_nat_address},
+	{"nat_dst", "the destination beyond NAT", ADDRESS_BYTES,
+	 OTHER(BIT(NAT_DST_HIGH) | BIT(NAT_DST_LOW)), build_nat_dst, print_nat_address},
+	{"nat_sport", "the source port beyond NAT", 2, NUMBER(NAT_SRC_PORT), build_nat_sport,
+	 print_number},
+	{"nat_dport", "the destination port beyond NAT", 2, NUMBER(NAT_DST_PORT), build_nat_dport,
+	 print_number},
+	{"tunnel", "the tunnel it was in", 1, NUMBER(TUNNEL), build_tunnel, print_tunnel},
+	{"tunnel_id", "its key, VNI or TEID", 4, NUMBER(TUNNEL_ID), build_tunnel_id, print_number},
+	{"netns", "network namespace", 4, NUMBER(NETNS), build_netns, print_number},
+	{"inner_vlan", "the customer's VLAN of two", 2, NUMBER(INNER_VLAN_ID), build_inner_vlan,
+	 print_number},
+	{"mpls", "MPLS label", 4, NUMBER(MPLS_LABEL), build_mpls, print_number},
+	{"pppoe", "PPPoE session", 2, NUMBER(PPPOE_SESSION), build_pppoe, print_number},
+	{"sampling", "one packet of so many was counted; 0: all", 4, NUMBER(SAMPLING),
+	 build_sampling, print_number},
 	{"node", "the node's name", NAME, OTHER(0), build_node, print_name},
 	{"site", "the node's site", NAME, OTHER(0), build_site, print_name},
 };
@@ -324,5 +377,6 @@ const char *weir_fields_words(void)
 {
 	return "src, dst, host, sport, dport, proto, service, in_if, out_if, tos, vlan, version, "
 	       "dscp, flags, ttl, mark, sclass, dclass, src_mac, dst_mac, end_reason, observed, "
-	       "time/5m, in_name, out_name, node, site";
+	       "time/5m, in_name, out_name, nat_src, nat_dst, nat_sport, nat_dport, tunnel, "
+	       "tunnel_id, netns, inner_vlan, mpls, pppoe, sampling, node, site";
 }

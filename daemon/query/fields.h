@@ -36,6 +36,17 @@
  *                       which the flow ended; nanoseconds since the Unix epoch
  *   in_name        16   the interface's name, bytes, filled up with zeros
  *   out_name       16
+ *   nat_src        17   IP version, then 16 bytes of address; 0 and zeros: there is none
+ *   nat_dst        17
+ *   nat_sport       2
+ *   nat_dport       2
+ *   tunnel          1   enum weir_tunnel
+ *   tunnel_id       4
+ *   netns           4
+ *   inner_vlan      2
+ *   mpls            4
+ *   pppoe           2
+ *   sampling        4
  *   node           64   the node's name
  *   site           64
  *

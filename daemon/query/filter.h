@@ -72,6 +72,8 @@ enum weir_test {
 	WEIR_TEST_ANY_BITS,  /* the step's quantity is known and has some bit of range.low */
 	WEIR_TEST_NODE,	     /* names, until bound; then ANY or NONE */
 	WEIR_TEST_SITE,
+	WEIR_TEST_NAT_ADDRESS, /* beyond NAT, if there is any: in set of prefixes */
+	WEIR_TEST_NAT_PORT,    /* the same: in set of ranges */
 };
 
 /* Which end of a flow an address, MAC, port or interface test looks at. */
@@ -97,6 +99,7 @@ union weir_value {
 struct weir_step {
 	uint8_t test;
 	uint8_t direction;
+	uint8_t own;		    /* of INTERFACE: by name, so of the meter's own namespace */
 	uint8_t quantity;	    /* of NUMBER, BITS, ANY_BITS, for weir_quantity_at() */
 	uint16_t first, count;	    /* values; none of them: the test never holds */
 	uint16_t if_true, if_false; /* the next step, or WEIR_FILTER_TRUE/FALSE */
@@ -144,6 +147,7 @@ bool weir_filter_step_holds(const struct weir_filter *filter, const struct weir_
  * or b" is "src host a or src host b", "tcp port 80 or 443" is TCP's port 443, too. */
 struct weir_parser_last {
 	enum { WEIR_LAST_NONE, WEIR_LAST_ADDRESS, WEIR_LAST_PORT } kind;
+	bool nat; /* beyond NAT */
 	enum weir_direction direction;
 	uint16_t qualifiers[3]; /* tests before it, "tcp", "ip" */
 	unsigned qualifier_count;
@@ -196,10 +200,14 @@ int weir_parser_set(struct weir_parser *p, int (*add)(struct weir_parser *p, con
 
 /* operand.c: one test with its operands ("src port in {80 443}"). */
 int weir_parser_primitive(struct weir_parser *p);
+/* "src", "dst", "src or dst", "src and dst", used up. */
+int weir_parser_direction(struct weir_parser *p, enum weir_direction *direction);
 
 /* operand_number.c: a word that takes a number, such as "bytes"; NULL: the token is none. */
 struct weir_number_word;
 const struct weir_number_word *weir_number_word(const struct weir_parser *p);
+/* The same of two words, such as "tunnel id"; the first of them is used up then. */
+const struct weir_number_word *weir_number_pair(struct weir_parser *p);
 const struct weir_number_word *weir_number_word_at(unsigned index); /* NULL past the last */
 const char *weir_number_word_text(const struct weir_number_word *word);
 bool weir_number_word_is_protocol(const struct weir_number_word *word);
@@ -229,6 +237,11 @@ int weir_address_test(struct weir_parser *p, enum weir_address_form form,
 int weir_address_mac_test(struct weir_parser *p, enum weir_direction direction);
 /* "multicast": either family's. */
 int weir_address_multicast_test(struct weir_parser *p);
+
+/* operand_nat.c: behind "nat"; and nfdump's words, looked at. */
+int weir_nat_test(struct weir_parser *p);
+bool weir_nat_sees_short(const struct weir_parser *p);
+int weir_nat_short_test(struct weir_parser *p, enum weir_direction direction);
 
 /* operand_name.c: interfaces by index or name; nodes or sites. */
 int weir_name_interface_test(struct weir_parser *p, enum weir_direction direction);

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /* index.c - what the index of a block says about a test, before any column is read. */
+#include <endian.h>
+#include <string.h>
+
 #include "daemon/query/select.h"
 
 static bool may_hold_address(struct weir_columns *c, enum weir_column_id id,
@@ -23,6 +26,32 @@ static bool may_hold_number(struct weir_columns *c, enum weir_column_id id,
 		const struct weir_range *range = &f->values[s->first + i].range;
 
 		if (weir_store_view_may_hold_number(c->view, id, range->low, range->high))
+			return true;
+	}
+	return false;
+}
+
+static bool may_hold_half(struct weir_columns *c, enum weir_column_id id, uint64_t half,
+			  unsigned bits)
+{
+	uint64_t rest = bits >= 64 ? 0 : UINT64_MAX >> bits;
+
+	return weir_store_view_may_hold_number(c->view, weir_columns_id(c, id), half & ~rest,
+					       half | rest);
+}
+
+/* @id is the column of the higher halves; the lower ones are in the next. */
+static bool may_hold_nat(struct weir_columns *c, enum weir_column_id id,
+			 const struct weir_filter *f, const struct weir_step *s)
+{
+	for (unsigned i = 0; i < s->count; i++) {
+		const struct weir_prefix *prefix = &f->values[s->first + i].prefix;
+		uint64_t half[2];
+
+		memcpy(half, prefix->address, sizeof(half));
+		if (may_hold_half(c, id, be64toh(half[0]), prefix->bits) &&
+		    may_hold_half(c, id + 1, be64toh(half[1]),
+				  prefix->bits > 64 ? prefix->bits - 64 : 0))
 			return true;
 	}
 	return false;
@@ -95,6 +124,12 @@ enum weir_verdict weir_select_verdict(struct weir_columns *columns,
 	case WEIR_TEST_INTERFACE:
 		return ends(columns, filter, step, may_hold_number, WEIR_COLUMN_IN_IFINDEX,
 			    WEIR_COLUMN_OUT_IFINDEX);
+	case WEIR_TEST_NAT_ADDRESS:
+		return ends(columns, filter, step, may_hold_nat, WEIR_COLUMN_NAT_SRC_HIGH,
+			    WEIR_COLUMN_NAT_DST_HIGH);
+	case WEIR_TEST_NAT_PORT:
+		return ends(columns, filter, step, may_hold_number, WEIR_COLUMN_NAT_SRC_PORT,
+			    WEIR_COLUMN_NAT_DST_PORT);
 	case WEIR_TEST_NUMBER:
 		return number(columns, filter, step);
 	default:

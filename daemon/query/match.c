@@ -35,6 +35,14 @@ static bool has_number(const struct weir_filter *f, const struct weir_step *step
 	return false;
 }
 
+static bool has_nat_address(const struct weir_filter *f, const struct weir_step *step,
+			    uint64_t high, uint64_t low)
+{
+	uint8_t address[16], version = weir_flow_address(high, low, address);
+
+	return version && has_address(f, step, version, address);
+}
+
 static bool combine(uint8_t direction, bool src, bool dst)
 {
 	switch (direction) {
@@ -88,8 +96,17 @@ bool weir_filter_step_holds(const struct weir_filter *f, const struct weir_step 
 		       combine(s->direction, has_number(f, s, flow->src_port),
 			       has_number(f, s, flow->dst_port));
 	case WEIR_TEST_INTERFACE:
-		return combine(s->direction, has_number(f, s, flow->in_ifindex),
+		return !(s->own && flow->netns) &&
+		       combine(s->direction, has_number(f, s, flow->in_ifindex),
 			       has_number(f, s, flow->out_ifindex));
+	case WEIR_TEST_NAT_ADDRESS:
+		return combine(s->direction,
+			       has_nat_address(f, s, flow->nat_src_high, flow->nat_src_low),
+			       has_nat_address(f, s, flow->nat_dst_high, flow->nat_dst_low));
+	case WEIR_TEST_NAT_PORT:
+		return combine(s->direction,
+			       flow->nat_src_port && has_number(f, s, flow->nat_src_port),
+			       flow->nat_dst_port && has_number(f, s, flow->nat_dst_port));
 	case WEIR_TEST_NUMBER:
 		return weir_quantity_at(s->quantity)->get(flow, &number) &&
 		       has_number(f, s, number);
@@ -124,7 +141,13 @@ uint64_t weir_filter_step_columns(const struct weir_step *step)
 		return WEIR_COLUMN_BIT(WEIR_COLUMN_PROTOCOL) |
 		       ends(step, WEIR_COLUMN_SRC_PORT, WEIR_COLUMN_DST_PORT);
 	case WEIR_TEST_INTERFACE:
-		return ends(step, WEIR_COLUMN_IN_IFINDEX, WEIR_COLUMN_OUT_IFINDEX);
+		return ends(step, WEIR_COLUMN_IN_IFINDEX, WEIR_COLUMN_OUT_IFINDEX) |
+		       (step->own ? WEIR_COLUMN_BIT(WEIR_COLUMN_NETNS) : 0);
+	case WEIR_TEST_NAT_ADDRESS:
+		return ends(step, WEIR_COLUMN_NAT_SRC_HIGH, WEIR_COLUMN_NAT_DST_HIGH) |
+		       ends(step, WEIR_COLUMN_NAT_SRC_LOW, WEIR_COLUMN_NAT_DST_LOW);
+	case WEIR_TEST_NAT_PORT:
+		return ends(step, WEIR_COLUMN_NAT_SRC_PORT, WEIR_COLUMN_NAT_DST_PORT);
 	case WEIR_TEST_NUMBER:
 	case WEIR_TEST_BITS:
 	case WEIR_TEST_ANY_BITS:

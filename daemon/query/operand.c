@@ -5,6 +5,7 @@
  *
  *   primitive  = qualifier [ primitive ] | [ direction ] ended | test
  *   qualifier  = "tcp" and other protocols | "proto" N | "ipv4" | "ip" | "ipv6" | ...
+ *   nat        = "nat" [ [ direction ] ended ]                 (operand_nat.c)
  *   direction  = "src" | "dst" | "src or dst" | "src and dst"
  *   ended      = "host" A | "ip" A | "net" N | "port" P | "mac" M | A
  */
@@ -24,7 +25,7 @@ static const char *const known[] = {
 	"ipv6", "ip",  "ip6",	    "inet",	  "inet6", "flags", "any",	 "in",
 	"out",	"if",  "not",	    "tcp",	  "udp",   "icmp",  "icmp6",	 "sctp",
 	"gre",	"esp", "ether",	    "mac",	  "node",  "site",  "syn",	 "ack",
-	"fin",	"rst", "multicast", "fragmented", "ipsec",
+	"fin",	"rst", "multicast", "fragmented", "ipsec", "nat",
 };
 
 /* Words of nfdump and tcpdump for what a flow record of weir does not have, and what to do. */
@@ -38,7 +39,6 @@ static const struct {
 	{"router", "the exporter is a node here: write \"node NAME\""},
 	{"exporter", "the exporter is a node here: write \"node NAME\""},
 	{"ident", "a source of flows is a node here: write \"node NAME\""},
-	{"mpls", "weir records no MPLS labels"},
 	{"mask", "weir records no masks of routes; a network is \"net ADDRESS/LENGTH\""},
 	{"arp", "weir counts IP packets only"},
 	{"rarp", "weir counts IP packets only"},
@@ -147,13 +147,14 @@ static int parse_ended(struct weir_parser *p, enum weir_direction direction)
 		weir_parser_step(p);
 		return weir_address_mac_test(p, direction);
 	}
+	if (weir_nat_sees_short(p))
+		return weir_nat_short_test(p, direction);
 	if (weir_address_sees(p) || sees_list(p))
 		return parse_address(p, WEIR_ADDRESS_ANY, direction);
 	return weir_parser_expect(p, "host, net, port, mac or an address");
 }
 
-/* "src", "dst", "src or dst", "src and dst", used up. */
-static int take_direction(struct weir_parser *p, enum weir_direction *direction)
+int weir_parser_direction(struct weir_parser *p, enum weir_direction *direction)
 {
 	const char *other;
 	bool both;
@@ -185,7 +186,7 @@ static int parse_ether(struct weir_parser *p)
 
 	weir_parser_step(p);
 	if (sees_direction(p))
-		ret = take_direction(p, &direction);
+		ret = weir_parser_direction(p, &direction);
 	if (ret)
 		return ret;
 	if (weir_parser_sees(p, "proto"))
@@ -310,6 +311,9 @@ static int parse_repeated(struct weir_parser *p, const struct weir_parser_last *
 			   ? parse_port(p, last->direction)
 			   : parse_address(p, WEIR_ADDRESS_ANY, last->direction);
 
+	if (node >= 0 && last->nat)
+		p->nodes[node].step.test = last->kind == WEIR_LAST_PORT ? WEIR_TEST_NAT_PORT
+									 : WEIR_TEST_NAT_ADDRESS;
 	for (unsigned i = 0; i < last->qualifier_count && node >= 0; i++) {
 		const struct weir_step step = p->nodes[last->qualifiers[i]].step;
 		int qualifier = weir_parser_add_test(p, step.test, step.direction, p->value_count);
@@ -356,7 +360,7 @@ static int parse_word(struct weir_parser *p)
 int weir_parser_primitive(struct weir_parser *p)
 {
 	const struct weir_parser_last last = p->last;
-	const struct weir_number_word *number = weir_number_word(p);
+	const struct weir_number_word *number;
 	enum weir_direction direction;
 	bool negated = p->negated;
 	int ret;
@@ -370,15 +374,18 @@ int weir_parser_primitive(struct weir_parser *p)
 		return weir_parser_add_test(p, WEIR_TEST_ANY, WEIR_EITHER, p->value_count);
 	}
 	if (sees_direction(p)) {
-		ret = take_direction(p, &direction);
+		ret = weir_parser_direction(p, &direction);
 		return ret ? ret : parse_ended(p, direction);
 	}
 	if (weir_parser_sees(p, "ip"))
 		return parse_ip(p);
 	if (weir_parser_sees(p, "host") || weir_parser_sees(p, "net") ||
 	    weir_parser_sees(p, "addr") || weir_parser_sees(p, "port") ||
-	    weir_parser_sees(p, "portrange") || weir_parser_sees(p, "mac"))
+	    weir_parser_sees(p, "portrange") || weir_parser_sees(p, "mac") ||
+	    weir_nat_sees_short(p))
 		return parse_ended(p, WEIR_EITHER);
+	if (weir_parser_sees(p, "nat"))
+		return weir_nat_test(p);
 	if (weir_parser_sees(p, "ether"))
 		return parse_ether(p);
 	if (weir_parser_sees(p, "multicast")) {
@@ -399,6 +406,9 @@ int weir_parser_primitive(struct weir_parser *p)
 	}
 	if (version_word(p))
 		return parse_qualified(p, "version", version_word(p));
+	number = weir_number_pair(p);
+	if (!number)
+		number = weir_number_word(p);
 	if (number) {
 		ret = weir_number_test(p, number);
 		return weir_number_word_is_protocol(number) ? parse_rest(p, ret, false) : ret;

@@ -26,6 +26,7 @@ static const char time_wanted[] = "a duration (such as 500ms, 10s, 5m)";
 static const char rate_wanted[] = "a rate (such as 9600, 64k, 1.5m)";
 static const char count_wanted[] = "a number (such as 10, 5k)";
 static const char byte_wanted[] = "a number, 0 to 255";
+static const char word_wanted[] = "a number, 0 to 4294967295";
 static const char protocol_wanted[] = "a protocol (tcp, udp, icmp, ... or 0 to 255)";
 static const char reason_wanted[] = "a reason (idle, active, end, forced, resources or none)";
 static const char observed_wanted[] =
@@ -51,13 +52,21 @@ static const struct weir_number_word table[] = {
 	{"ecn", "ecn", PLAIN, 3, "a number, 0 to 3", NULL},
 	{"ttl", "ttl", PLAIN, 255, byte_wanted, NULL},
 	{"min-ttl", "ttl", PLAIN, 255, byte_wanted, NULL},
-	{"mark", "mark", PLAIN, UINT32_MAX, "a number, 0 to 4294967295", NULL},
+	{"mark", "mark", PLAIN, UINT32_MAX, word_wanted, NULL},
 	{"icmp-type", "icmp_type", PLAIN, 255, "an ICMP type, 0 to 255", NULL},
 	{"icmp-code", "icmp_code", PLAIN, 255, "an ICMP code, 0 to 255", NULL},
 	{"proto", "proto", PROTOCOL, 255, protocol_wanted, NULL},
 	{"protocol", "proto", PROTOCOL, 255, protocol_wanted, NULL},
 	{"end-reason", "end_reason", WORDS, 5, reason_wanted, weir_words_end_reason},
 	{"observed", "observed", WORDS, 7, observed_wanted, weir_words_observed},
+	{"tunnel", "tunnel", WORDS, 255, "a tunnel (ipip, gre, vxlan, geneve, gtpu or none)",
+	 weir_words_tunnel},
+	{"tunnel-id", "tunnel_id", PLAIN, UINT32_MAX, word_wanted, NULL},
+	{"netns", "netns", PLAIN, UINT32_MAX, "the number of a namespace", NULL},
+	{"inner-vlan", "inner_vlan", PLAIN, 4095, "a VLAN number, 0 to 4095", NULL},
+	{"mpls", "mpls", PLAIN, 1048575, "a label, 0 to 1048575", NULL},
+	{"pppoe", "pppoe", PLAIN, 65535, "a session, 0 to 65535", NULL},
+	{"sampling", "sampling", PLAIN, UINT32_MAX, word_wanted, NULL},
 	{"port", NULL, PORT, 65535, port_wanted, weir_words_port},
 	{"portrange", NULL, PORT, 65535, port_wanted, weir_words_port},
 };
@@ -69,6 +78,32 @@ const struct weir_number_word *weir_number_word(const struct weir_parser *p)
 	for (unsigned i = 0; i < ROWS; i++) {
 		if (table[i].quantity && weir_parser_sees(p, table[i].word))
 			return &table[i];
+	}
+	return NULL;
+}
+
+const struct weir_number_word *weir_number_pair(struct weir_parser *p)
+{
+	static const struct {
+		const char *first, *second, *word;
+	} pairs[] = {{"tunnel", "id", "tunnel-id"},
+		     {"inner", "vlan", "inner-vlan"},
+		     {"mpls", "label", "mpls"},
+		     {"pppoe", "session", "pppoe"}};
+	struct weir_token next;
+	size_t at = p->at;
+
+	weir_lexer_next(p->text, &at, &next);
+	if (next.kind != WEIR_TOKEN_WORD || next.quoted || next.cut)
+		return NULL;
+	for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++) {
+		if (!weir_parser_sees(p, pairs[i].first) ||
+		    !weir_quantity_same_word(next.word, next.length, pairs[i].second))
+			continue;
+		weir_parser_step(p);
+		for (unsigned k = 0; k < ROWS; k++)
+			if (!strcmp(table[k].word, pairs[i].word))
+				return &table[k];
 	}
 	return NULL;
 }
@@ -362,12 +397,21 @@ static int parse_values(struct weir_parser *p, const struct weir_number_word *w)
 }
 
 /* tcpdump's "vlan" without a number: any. */
-static bool is_bare_vlan(const struct weir_parser *p, const struct weir_number_word *w)
+static bool is_bare(const struct weir_parser *p, const struct weir_number_word *w)
 {
-	return !strcmp(w->word, "vlan") && weir_number_operator(p, w) == WEIR_TOKEN_END &&
-	       p->token.kind != WEIR_TOKEN_SET_OPEN && !weir_parser_sees(p, "in") &&
-	       !(p->token.kind == WEIR_TOKEN_WORD && p->token.word[0] >= '0' &&
-		 p->token.word[0] <= '9');
+	static const char *const words[] = {"vlan", "tunnel", "inner-vlan", "mpls", "pppoe"};
+	bool may_be = false;
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		may_be = may_be || !strcmp(w->word, words[i]);
+	if (!may_be || weir_number_operator(p, w) != WEIR_TOKEN_END ||
+	    p->token.kind == WEIR_TOKEN_SET_OPEN || weir_parser_sees(p, "in"))
+		return false;
+	if (p->token.kind != WEIR_TOKEN_WORD)
+		return true;
+	if (w->unit == WORDS)
+		return weir_parser_sees(p, "and") || weir_parser_sees(p, "or");
+	return p->token.word[0] < '0' || p->token.word[0] > '9';
 }
 
 int weir_number_test(struct weir_parser *p, const struct weir_number_word *w)
@@ -376,7 +420,7 @@ int weir_number_test(struct weir_parser *p, const struct weir_number_word *w)
 	int ret;
 
 	weir_parser_step(p);
-	ret = is_bare_vlan(p, w) ? weir_parser_add_range(p, 1, w->max) : parse_values(p, w);
+	ret = is_bare(p, w) ? weir_parser_add_range(p, 1, w->max) : parse_values(p, w);
 	return ret ? ret : weir_parser_add_number(p, WEIR_TEST_NUMBER, w->quantity, first);
 }
 

@@ -152,6 +152,47 @@ GET(ip_version)
 GET(end_reason)
 GET(observed)
 GET(flags)
+GET(sampling)
+GET(netns)
+GET(tunnel)
+GET(tunnel_id)
+GET(inner_vlan_id)
+GET(mpls_label)
+GET(pppoe_session)
+
+static bool get_nat(const struct weir_flow *flow, uint64_t *value)
+{
+	*value = flow->nat_src_high || flow->nat_src_low || flow->nat_dst_high ||
+		 flow->nat_dst_low;
+	return true;
+}
+
+/* How much traffic one counted packet stands for, or one flow when flows are chosen. */
+static bool scaled(const struct weir_flow *flow, uint64_t count, uint64_t *value)
+{
+	uint64_t times = flow->sampling > 1 ? flow->sampling : 1;
+
+	if (__builtin_mul_overflow(count, times, value))
+		*value = UINT64_MAX;
+	return true;
+}
+
+static bool get_scaled_bytes(const struct weir_flow *flow, uint64_t *value)
+{
+	return scaled(flow, flow->bytes, value);
+}
+
+static bool get_scaled_packets(const struct weir_flow *flow, uint64_t *value)
+{
+	return scaled(flow, flow->packets, value);
+}
+
+/* How many flows a sample of packets missed cannot be told. */
+static bool get_scaled_flows(const struct weir_flow *flow, uint64_t *value)
+{
+	*value = 1;
+	return flow->sampling_method == WEIR_SAMPLING_FLOWS ? scaled(flow, 1, value) : true;
+}
 
 #define BIT(id)	     WEIR_COLUMN_BIT(WEIR_COLUMN_##id)
 #define PLAIN(id)    WEIR_COLUMN_##id, BIT(id)
@@ -183,6 +224,12 @@ static const struct weir_quantity table[] = {
 	 PLAIN(OUT_OF_ORDER), get_out_of_order},
 	{"fragments", "packets that were fragments", WEIR_UNIT_COUNT, true, true, PLAIN(FRAGMENTS),
 	 get_fragments},
+	{"scaled_bytes", "bytes times the sampling rate", WEIR_UNIT_BYTES, true, true,
+	 COMPUTED(BIT(BYTES) | BIT(SAMPLING)), get_scaled_bytes},
+	{"scaled_packets", "packets times the sampling rate", WEIR_UNIT_COUNT, true, true,
+	 COMPUTED(BIT(PACKETS) | BIT(SAMPLING)), get_scaled_packets},
+	{"scaled_flows", "records times the rate at which flows were chosen", WEIR_UNIT_COUNT, true,
+	 true, COMPUTED(BIT(SAMPLING) | BIT(SAMPLING_METHOD)), get_scaled_flows},
 	{"ttl", "the least TTL or hop limit seen", WEIR_UNIT_NUMBER, true, false, PLAIN(MIN_TTL),
 	 get_min_ttl},
 	{"mark", "the mark of the first packet", WEIR_UNIT_NUMBER, false, false, PLAIN(MARK),
@@ -207,6 +254,20 @@ static const struct weir_quantity table[] = {
 	{"observed", "which hook saw the flow", WEIR_UNIT_NUMBER, false, false, PLAIN(OBSERVED),
 	 get_observed},
 	{"flow_flags", "WEIR_FLOW_*", WEIR_UNIT_NUMBER, false, false, PLAIN(FLAGS), get_flags},
+	{"sampling", "one packet of so many was counted", WEIR_UNIT_NUMBER, false, false,
+	 PLAIN(SAMPLING), get_sampling},
+	{"netns", "network namespace", WEIR_UNIT_NUMBER, false, false, PLAIN(NETNS), get_netns},
+	{"tunnel", "kind of tunnel", WEIR_UNIT_NUMBER, false, false, PLAIN(TUNNEL), get_tunnel},
+	{"tunnel_id", "the tunnel's key, VNI or TEID", WEIR_UNIT_NUMBER, false, false,
+	 PLAIN(TUNNEL_ID), get_tunnel_id},
+	{"inner_vlan", "the customer's VLAN", WEIR_UNIT_NUMBER, false, false,
+	 PLAIN(INNER_VLAN_ID), get_inner_vlan_id},
+	{"mpls", "MPLS label", WEIR_UNIT_NUMBER, false, false, PLAIN(MPLS_LABEL), get_mpls_label},
+	{"pppoe", "PPPoE session", WEIR_UNIT_NUMBER, false, false, PLAIN(PPPOE_SESSION),
+	 get_pppoe_session},
+	{"nat", "1: an address beyond NAT is known", WEIR_UNIT_NUMBER, false, false,
+	 COMPUTED(BIT(NAT_SRC_HIGH) | BIT(NAT_SRC_LOW) | BIT(NAT_DST_HIGH) | BIT(NAT_DST_LOW)),
+	 get_nat},
 };
 
 enum { ROWS = sizeof(table) / sizeof(table[0]) };
@@ -248,9 +309,11 @@ unsigned weir_quantity_index(const struct weir_quantity *quantity)
 
 const char *weir_quantity_words(bool summable)
 {
-	return summable ? "bytes, packets, flows, duration, retransmitted, out_of_order, fragments"
+	return summable ? "bytes, packets, flows, duration, retransmitted, out_of_order, fragments, "
+			  "scaled_bytes, scaled_packets, scaled_flows"
 			: "bytes, packets, flows, duration, bps, pps, bpp, rtt, response, "
-			  "retransmitted, out_of_order, fragments, ttl";
+			  "retransmitted, out_of_order, fragments, scaled_bytes, scaled_packets, "
+			  "scaled_flows, ttl";
 }
 
 uint64_t weir_quantity_of(const struct weir_quantity *quantity, const struct weir_flow *flow)

@@ -86,6 +86,9 @@ struct weir_query_result {
 	uint64_t blocks_damaged; /* cannot be read; their records are missing in the answer */
 	uint64_t blocks_gone; /* removed by retention meanwhile */
 	uint64_t records_read; /* in the blocks read */
+	/* In blocks where something matched: one packet of so many was counted, at the most; 0: all
+	 * were. Sums are as counted. */
+	uint64_t sampled;
 	uint64_t bytes_read; /* of columns decoded, as they are on disk */
 	uint64_t spilled_bytes; /* written to spill_dir */
 	/* Time of all threads together, by stage: so they can be more than total_ns. */

@@ -15,7 +15,7 @@
 
 enum {
 	COMBINATIONS_MAX = 16384,
-	SOURCES_MAX = 3, /* columns of a test that is asked by combination */
+	SOURCES_MAX = 4, /* columns of a test that is asked by combination */
 };
 
 static uint32_t words_of(const struct weir_columns *c)
@@ -339,6 +339,12 @@ static void test_rows(struct weir_select *s, struct weir_columns *c, const struc
 	}
 }
 
+/* A column of 4 bytes that blocks seldom have. */
+static bool is_zero(const struct weir_vector *vector)
+{
+	return vector->form == WEIR_VECTOR_CONSTANT && !weir_vector_number(vector, 0);
+}
+
 /* A test of one end or none. */
 static int test_one(struct weir_select *s, struct weir_columns *c, const struct weir_step *step,
 		    const struct weir_bits *in, struct weir_bits *out)
@@ -361,6 +367,8 @@ static int test_one(struct weir_select *s, struct weir_columns *c, const struct 
 		return test_port(s, c, step, src ? WEIR_COLUMN_SRC_PORT : WEIR_COLUMN_DST_PORT, in,
 				 out);
 	case WEIR_TEST_INTERFACE:
+		if (step->own && !is_zero(weir_columns_get(c, WEIR_COLUMN_NETNS)))
+			break;
 		test_ranges(s, c, step, src ? WEIR_COLUMN_IN_IFINDEX : WEIR_COLUMN_OUT_IFINDEX, in,
 			    out);
 		return 0;
@@ -385,6 +393,8 @@ static bool has_ends(const struct weir_step *step)
 	case WEIR_TEST_MAC:
 	case WEIR_TEST_PORT:
 	case WEIR_TEST_INTERFACE:
+	case WEIR_TEST_NAT_ADDRESS:
+	case WEIR_TEST_NAT_PORT:
 		return true;
 	default:
 		return false;

@@ -26,4 +26,9 @@ int weir_convert_pair_get(const Weir__Wire__Pair *message, struct weir_pair *pai
 /* A deep copy with malloc, free with protobuf_c_message_free_unpacked(copy, NULL); NULL: no memory. */
 void *weir_convert_copy(const ProtobufCMessage *message);
 
+/* What an answer says of a sample, with its 1 of N (%llu). */
+#define WEIR_CONVERT_SAMPLED_NOTE                                                                  \
+	"sampled, 1 of %llu: only so much of the traffic in some or all of these records was "     \
+	"counted, and figures are as counted (top and series multiply with --scale)"
+
 #endif

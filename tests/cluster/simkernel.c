@@ -138,6 +138,27 @@ static void make_reply(struct weir_record *record, const struct weir_record *req
 	record->retransmitted = record->out_of_order = 0;
 }
 
+/* Source NAT for some, tunnels and namespaces for a few; nothing of it depends on chance. */
+static void make_tail(struct weir_record *record, uint64_t seq, unsigned i)
+{
+	if (i % 3 == 0) {
+		put_address(record->nat_src_addr, record->ip_version, 0);
+		record->nat_src_addr[15] = (uint8_t)(200 + seq % 5);
+		record->nat_src_port = record->src_port ? htons((uint16_t)(1024 + i)) : 0;
+	}
+	if (i % 7 == 0) {
+		record->tunnel = WEIR_TUNNEL_VXLAN;
+		record->tunnel_id = 40 + i % 5;
+	}
+	if (i % 5 == 0)
+		record->netns = 4026532000u + i % 2;
+}
+
+static bool is_long(uint64_t seq)
+{
+	return seq % 4 == 0;
+}
+
 static void make_batch(struct weir_record *record, uint64_t seq, struct weir_totals *sum)
 {
 	uint64_t seed = state->instance ^ (seq * 0x2545f4914f6cdd1dULL);
@@ -147,6 +168,8 @@ static void make_batch(struct weir_record *record, uint64_t seq, struct weir_tot
 			make_reply(&record[i], &record[i - 1], &seed);
 		else
 			make_record(&record[i], seq, &seed);
+		if (is_long(seq))
+			make_tail(&record[i], seq, i);
 		sum->flows++;
 		sum->packets += record[i].packets;
 		sum->bytes += record[i].bytes;
@@ -253,11 +276,14 @@ static int sim_receive(struct weir_kernel *kernel, struct weir_kernel_event *eve
 	event->instance = state->instance;
 	event->seq = ++kernel->sent;
 	event->numbered = state->numbered[event->seq];
-	event->record_size = sizeof(struct weir_record);
+	event->record_size = is_long(event->seq) ? sizeof(struct weir_record) : WEIR_RECORD_CORE;
 	event->clock_offset_ns = (int64_t)state->base_ns;
 	make_batch(kernel->record, event->seq, &ignored);
+	for (unsigned i = 1; i < FLOWS_A_BATCH; i++)
+		memmove((uint8_t *)kernel->record + (size_t)i * event->record_size,
+			&kernel->record[i], event->record_size);
 	event->records = kernel->record;
-	event->record_bytes = sizeof(kernel->record);
+	event->record_bytes = FLOWS_A_BATCH * event->record_size;
 	return 0;
 }
 

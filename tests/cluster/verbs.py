@@ -54,7 +54,9 @@ SIDE = ["records", "packets", "bytes", "start", "end", "tcp_flags", "retransmitt
 COLUMNS = {
     ("flows",): "start,end,proto,src,sport,dst,dport,packets,bytes,tcp_flags,tos,in_if,out_if,vlan,"
                 "end_reason,observed,min_ttl,retransmitted,out_of_order,duration_ns,fragments,mark,"
-                "second,payload,src_mac,dst_mac,in_name,out_name",
+                "second,payload,src_mac,dst_mac,in_name,out_name,nat_src,nat_sport,nat_dst,"
+                "nat_dport,tunnel,tunnel_id,netns,inner_vlan,mpls,pppoe,sampling,sampling_method,"
+                "flow_flags",
     ("top",): "host,bytes,packets,flows,bytes_high,packets_high,flows_high",
     ("top", "--by", "src/24,dport", "--distinct", "dst,proto", "--max", "rtt", "--sum", "duration"):
         "src_24,dport,distinct_dst_proto,max_rtt_ns,duration_ns,"
@@ -107,13 +109,32 @@ chosen = [f for f in FLOWS if f["proto"] == "tcp" and f.get("sport", 0) == 443 a
 assert len(lines_of("flows", "proto tcp and src port 443 and bytes > 100k", "--limit", "0")) == len(chosen) > 0
 say(f"lists in any order, of any time and filter: as found in {len(FLOWS)} flows")
 
+# What only long records have.
+translated = [f for f in FLOWS if "nat_src" in f]
+one = translated[0]["nat_src"]
+for text, holds in {
+        "nat": lambda f: "nat_src" in f,
+        f"nat src ip {one}": lambda f: f.get("nat_src") == one,
+        f"xip {one} and nport 1027": lambda f: f.get("nat_src") == one and f.get("nat_sport") == 1027,
+        "nat dst ip 10.0.0.0/8": lambda f: False,
+        "tunnel vxlan and tunnel id 41": lambda f: f.get("tunnel") == "vxlan" and f["tunnel_id"] == 41,
+        "netns 4026532001 and not tunnel": lambda f: f.get("netns") == 4026532001 and "tunnel" not in f}.items():
+    want = [f for f in FLOWS if holds(f)]
+    assert len(lines_of("flows", text, "--limit", "0")) == len(want), (text, len(want))
+    assert bool(want) == (text != "nat dst ip 10.0.0.0/8"), text
+counts = {row["nat_src"]: int(row["flows"])
+          for row in rows_of("top", "--by", "nat_src", "--sum", "flows", "--limit", "0")}
+assert counts == {address: len([f for f in FLOWS if f.get("nat_src", "") == address])
+                  for address in {f.get("nat_src", "") for f in FLOWS}}, counts
+say(f"{len(translated)} flows beyond NAT, in tunnels and namespaces: found by filters and fields")
+
 # CSV, nfdump's CSV, table: the same flows as in JSON.
 RECENT = lines_of("flows", "--limit", "300")
 table = rows_of("flows", "--limit", "300")
 for flow, row in zip(RECENT, table, strict=True):
     for name, text in row.items():
-        value = flow.get(name, "0" if name in ("vlan", "mark", "fragments", "retransmitted", "out_of_order")
-                         else "")
+        value = flow.get(name, "0" if name in ("vlan", "mark", "fragments", "retransmitted", "out_of_order",
+                                               "flow_flags") else "")
         if name in ("sport", "dport") and name not in flow:
             continue  # types and codes of ICMP have names of their own in JSON
         if name == "tcp_flags" and not value:

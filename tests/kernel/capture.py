@@ -3,15 +3,17 @@
 
 frames(path)            yields (link type, time in ns, captured bytes)
 reference(path)         yields one Flow a row
+corrected(path, file)   the same as {key: Flow}, with the rows of a file of corrections
 """
 
 import collections
 import csv
 import ipaddress
+import os
 import struct
 
 Flow = collections.namedtuple(
-    "Flow", "key packets bytes tcp_flags nf_packets nf_bytes frags bad")
+    "Flow", "key packets bytes tcp_flags nf_packets nf_bytes nfv_packets nfv_bytes frags bad")
 # (IP version, source, destination, source port, destination port, protocol)
 Key = collections.namedtuple("Key", "version src dst sport dport proto")
 
@@ -64,12 +66,26 @@ def _pcapng(data):
         at += length
 
 
+def _flow(row):
+    proto, src, dst, sport, dport, packets, octets, flags = row[:8]
+    src, dst = ipaddress.ip_address(src), ipaddress.ip_address(dst)
+    return Flow(Key(src.version, src, dst, int(sport), int(dport), int(proto)), int(packets),
+                int(octets), int(flags, 16), *map(int, row[10:16]))
+
+
 def reference(path):
     with open(path, newline="") as file:
-        for row in csv.DictReader(file):
-            src, dst = ipaddress.ip_address(row["src"]), ipaddress.ip_address(row["dst"])
-            key = Key(src.version, src, dst, int(row["sport"]), int(row["dport"]),
-                      int(row["proto"]))
-            yield Flow(key, int(row["packets"]), int(row["bytes"]), int(row["tcp_flags"], 16),
-                       int(row["nf_packets"]), int(row["nf_bytes"]), int(row["frags"]),
-                       int(row["bad"]))
+        for row in list(csv.reader(file))[1:]:
+            yield _flow(row)
+
+
+def corrected(path, corrections):
+    """{key: Flow} of the reference with the rows that tests/unit/data/captures.csv has instead."""
+    flows = {flow.key: flow for flow in reference(path)}
+    name = os.path.basename(path)[:-len(".csv")]
+    with open(corrections, newline="") as file:
+        for row in csv.reader(file):
+            if row[0] == name:
+                flow = _flow(row[1:])
+                flows[flow.key] = flow
+    return {key: flow for key, flow in flows.items() if flow.packets}

@@ -29,8 +29,7 @@ SOCKETS = 5
 CLONE_NEWUSER, CLONE_NEWNET = 0x10000000, 0x40000000
 COMMANDS = {value: name for name, value in vars(w).items() if name.startswith("WEIR_CMD_")}
 REQUESTS = [cmd for cmd, name in COMMANDS.items()
-            if name not in ("WEIR_CMD_BATCH", "WEIR_CMD_END", "WEIR_CMD_NOTICE",
-                            "WEIR_CMD_GET_INTERFACES")]
+            if name not in ("WEIR_CMD_BATCH", "WEIR_CMD_END", "WEIR_CMD_NOTICE")]
 DUMPS = [cmd for cmd in REQUESTS
          if COMMANDS[cmd] in ("WEIR_CMD_GET_STATS", "WEIR_CMD_DUMP_FLOWS",
                               "WEIR_CMD_GET_INTERFACES")]
@@ -51,6 +50,7 @@ class Fuzzer:
     def __init__(self, rng, family):
         self.rng, self.family = rng, family
         self.known = {"INSTANCE": 0, "SEQ": 0}
+        self.busy = False       # a socket that may not even read owns the stream
         self.seq = 0
 
     def _number(self, size):
@@ -265,12 +265,13 @@ class Socket:
         elif kind in (w.NLMSG_ERROR, w.NLMSG_DONE) and seq in self.asked:
             cmd = COMMANDS.get(self.asked[seq], "unknown command")
             number = -struct.unpack_from("=i", body)[0]
-            if kind == w.NLMSG_ERROR and not number:
+            if not number:      # done, or the end of a dump
                 assert self.privileged, f"{cmd} was done without the right to"
                 results[f"{cmd} accepted"] += 1
             elif number > 0:
                 results[f"{cmd} refused"] += 1
                 results[f"errno {errno.errorcode.get(number, number)}"] += 1
+                self.fuzzer.busy |= number == errno.EBUSY
 
 
 def worker(seed, seconds, family, privileged, pipe):
@@ -281,7 +282,8 @@ def worker(seed, seconds, family, privileged, pipe):
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         at = rng.randrange(SOCKETS)
-        if rng.random() < 0.01:
+        if rng.random() < (0.3 if fuzzer.busy else 0.01):
+            fuzzer.busy = False
             sockets[at].sock.close()
             sockets[at] = Socket(fuzzer, privileged)
         sockets[at].send(fuzzer.datagram())

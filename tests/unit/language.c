@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
+#include <endian.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -63,6 +64,36 @@ static uint64_t random_number(void)
 	return language_up_to(20) ? (uint64_t)random() : UINT64_MAX - language_up_to(2);
 }
 
+static void random_beyond(uint8_t version, uint64_t *high, uint64_t *low)
+{
+	uint8_t address[16];
+	uint64_t half[2];
+
+	language_random_address(address, version);
+	memcpy(half, address, sizeof(half));
+	*high = be64toh(half[0]);
+	*low = be64toh(half[1]);
+}
+
+static void random_tail(struct weir_flow *f)
+{
+	f->sampling = language_up_to(3) ? 0 : 100;
+	if (language_up_to(2)) {
+		random_beyond(language_up_to(5) ? f->ip_version : 6, &f->nat_src_high, &f->nat_src_low);
+		f->nat_src_port = (uint16_t)(language_up_to(3) * 443);
+	}
+	if (!language_up_to(3)) {
+		random_beyond(f->ip_version, &f->nat_dst_high, &f->nat_dst_low);
+		f->nat_dst_port = (uint16_t)(language_up_to(3) * 443);
+	}
+	f->tunnel = (uint8_t)language_up_to(6);
+	f->tunnel_id = f->tunnel ? language_up_to(4) : 0;
+	f->netns = language_up_to(2) * (4026532000u + language_up_to(3));
+	f->inner_vlan_id = (uint16_t)language_up_to(3);
+	f->mpls_label = language_up_to(2) ? 0 : 1048575 - language_up_to(2);
+	f->pppoe_session = language_up_to(2) ? 0 : (uint16_t)(65535 - language_up_to(2));
+}
+
 static struct weir_flow random_flow(void)
 {
 	static const uint8_t protocols[] = {1, 6, 6, 6, 6, 17, 17, 47, 58, 132, 200};
@@ -92,13 +123,15 @@ static struct weir_flow random_flow(void)
 	f.out_of_order = language_up_to(3) ? 0 : language_up_to(5);
 	f.vlan_id = language_up_to(2) ? 0 : (uint16_t)(99 + language_up_to(3));
 	f.tcp_flags = f.protocol == 6 ? (uint16_t)language_up_to(512) : 0;
-	f.flags = (uint16_t)language_up_to(16);
+	f.flags = (uint16_t)language_up_to(32);
 	f.tos = (uint8_t)random();
 	f.end_reason = (uint8_t)language_up_to(6);
-	f.observed = (uint8_t)(1 + language_up_to(3));
+	f.observed = (uint8_t)(1 + language_up_to(7));
 	f.min_ttl = (uint8_t)language_up_to(256);
 	f.src_mac[5] = (uint8_t)language_up_to(3);
 	f.dst_mac[5] = (uint8_t)language_up_to(3);
+	if (language_up_to(3))
+		random_tail(&f);
 	return f;
 }
 
@@ -153,26 +186,27 @@ static void make_interface(struct expression *e)
 	static const struct {
 		const char *text;
 		unsigned bits; /* by index */
-	} rows[] = {{"3", 1 << 3},
-		    {"eth0", 1 << 3},
-		    {"ETH1", 1 << 4},
-		    {"eth*", 3 << 3},
-		    {"*0", 5 << 3},
-		    {"\"wan0\"", 1 << 5},
-		    {"?an*", 1 << 5},
-		    {"0-3", 0xf},
-		    {"{eth0 wan*}", 5 << 3},
-		    {"in [1, eth0]", 5 << 1},
-		    {"lan*", 0},
-		    {"*", 7 << 3},
-		    {"0", 1},
-		    {"!= 0", 0x3e},
-		    {"ge 4", 0x30},
-		    {"< 3", 7},
-		    {"= eth0", 1 << 3},
-		    {"!= eth0", 0x3f & ~(1 << 3)},
-		    {"ne eth*", 0x3f & ~(3 << 3)},
-		    {"!= {eth0 4 wan*}", 0x3f & ~(7 << 3)}};
+		enum { NUMBER, NAME, NO_NAME } kind; /* names are of the meter's own namespace */
+	} rows[] = {{"3", 1 << 3, NUMBER},
+		    {"eth0", 1 << 3, NAME},
+		    {"ETH1", 1 << 4, NAME},
+		    {"eth*", 3 << 3, NAME},
+		    {"*0", 5 << 3, NAME},
+		    {"\"wan0\"", 1 << 5, NAME},
+		    {"?an*", 1 << 5, NAME},
+		    {"0-3", 0xf, NUMBER},
+		    {"{eth0 wan*}", 5 << 3, NAME},
+		    {"in [1, eth0]", 5 << 1, NAME},
+		    {"lan*", 0, NAME},
+		    {"*", 7 << 3, NAME},
+		    {"0", 1, NUMBER},
+		    {"!= 0", 0x3e, NUMBER},
+		    {"ge 4", 0x30, NUMBER},
+		    {"< 3", 7, NUMBER},
+		    {"= eth0", 1 << 3, NAME},
+		    {"!= eth0", 0x3f & ~(1 << 3), NO_NAME},
+		    {"ne eth*", 0x3f & ~(3 << 3), NO_NAME},
+		    {"!= {eth0 4 wan*}", 0x3f & ~(7 << 3), NO_NAME}};
 	unsigned row = language_up_to(sizeof(rows) / sizeof(rows[0])), which = language_up_to(3);
 
 	language_say(e, "%s%s %s",
@@ -183,8 +217,11 @@ static void make_interface(struct expression *e)
 	for (unsigned i = 0; i < LANGUAGE_FLOWS; i++) {
 		bool in = rows[row].bits >> language_flows[i].in_ifindex & 1;
 		bool out = rows[row].bits >> language_flows[i].out_ifindex & 1;
+		bool holds = which == 0 ? in : which == 1 ? out : in || out;
 
-		e->holds |= (uint64_t)(which == 0 ? in : which == 1 ? out : in || out) << i;
+		if (language_flows[i].netns && rows[row].kind != NUMBER)
+			holds = rows[row].kind == NO_NAME;
+		e->holds |= (uint64_t)holds << i;
 	}
 }
 
@@ -259,6 +296,17 @@ static void make_word(struct expression *e)
 		{"later-fragment", AT(flags), 2, 2},
 		{"ipsec", AT(flags), 4, 4},
 		{"gso", AT(flags), 8, 8},
+		{"partial", AT(flags), 16, 16},
+		{"pre-routing", AT(observed), 255, 4},
+		{"observed bridge", AT(observed), 255, 5},
+		{"ingress", AT(observed), 255, 6},
+		{"observed = egress", AT(observed), 255, 7},
+		{"tunnel none", AT(tunnel), 255, 0},
+		{"tunnel ipip", AT(tunnel), 255, 1},
+		{"tunnel = gre", AT(tunnel), 255, 2},
+		{"tunnel in {vxlan}", AT(tunnel), 255, 3},
+		{"tunnel geneve", AT(tunnel), 255, 4},
+		{"tunnel GTP-U", AT(tunnel), 255, 5},
 		{"any", AT(flags), 0, 0},
 		{"node here", AT(flags), 0, 0},
 		{"node in {there, h*}", AT(flags), 0, 0},
@@ -291,6 +339,7 @@ static void make_test(struct expression *e)
 								language_make_repeated_port,
 								make_interface,
 								make_flags,
+								language_make_nat,
 								make_word};
 
 	makers[language_up_to(sizeof(makers) / sizeof(makers[0]))](e);

@@ -47,6 +47,7 @@ const char *language_list_end(const char *start);
 /* One test each. */
 void language_make_address(struct expression *e);
 void language_make_repeated(struct expression *e); /* "(src host A or B)" */
+void language_make_nat(struct expression *e);
 void language_make_mac(struct expression *e);
 void language_make_number(struct expression *e);
 void language_make_port(struct expression *e);

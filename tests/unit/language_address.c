@@ -131,6 +131,70 @@ void language_make_repeated(struct expression *e)
 	}
 }
 
+/* Beyond NAT: one address of the family that is there, if any. */
+static bool beyond(const struct net *net, uint64_t high, uint64_t low)
+{
+	struct weir_flow f = {.ip_version = high ? 6 : 4};
+
+	if (!high && !low)
+		return false;
+	for (unsigned i = 0; i < 8; i++) {
+		f.src_addr[i] = (uint8_t)(high >> (8 * (7 - i)));
+		f.src_addr[8 + i] = (uint8_t)(low >> (8 * (7 - i)));
+	}
+	return in_net(net, &f, f.src_addr);
+}
+
+static bool port_beyond(unsigned port, unsigned low, unsigned high)
+{
+	return port && port >= low && port <= high;
+}
+
+void language_make_nat(struct expression *e)
+{
+	bool nfdump = language_up_to(3) == 0, is_net = language_up_to(2), ports = language_up_to(2);
+	struct net net = random_net(!is_net);
+	unsigned low = language_up_to(900), high = low + language_up_to(2) * language_up_to(900);
+	enum end end;
+
+	if (language_up_to(5) == 0) {
+		language_say(e, "nat");
+		for (unsigned i = 0; i < LANGUAGE_FLOWS; i++) {
+			const struct weir_flow *f = &language_flows[i];
+			bool any = f->nat_src_high || f->nat_src_low || f->nat_dst_high ||
+				   f->nat_dst_low;
+
+			e->holds |= (uint64_t)any << i;
+		}
+		return;
+	}
+	if (!nfdump)
+		language_say(e, "nat ");
+	end = language_say_end(e);
+	if (ports) {
+		language_say(e, "%s %u-%u", nfdump ? ONE_OF("xport", "nport") : "port", low, high);
+	} else if (nfdump) {
+		language_say(e, "%s ", ONE_OF("xip", "nip"));
+		say_address(e, &net);
+		language_say(e, "/%u", net.bits);
+	} else {
+		language_say(e, "%s ", is_net ? "net" : ONE_OF("host", "ip", "addr"));
+		if (is_net)
+			say_net(e, &net, true);
+		else
+			say_address(e, &net);
+	}
+	for (unsigned i = 0; i < LANGUAGE_FLOWS; i++) {
+		const struct weir_flow *f = &language_flows[i];
+		bool src = ports ? port_beyond(f->nat_src_port, low, high)
+				 : beyond(&net, f->nat_src_high, f->nat_src_low);
+		bool dst = ports ? port_beyond(f->nat_dst_port, low, high)
+				 : beyond(&net, f->nat_dst_high, f->nat_dst_low);
+
+		e->holds |= (uint64_t)language_combine(end, src, dst) << i;
+	}
+}
+
 void language_make_mac(struct expression *e)
 {
 	unsigned last = language_up_to(4);

@@ -97,6 +97,18 @@ static bool number_of(const char *word, const struct weir_flow *f, uint64_t *n)
 		*n = f->mark;
 	else if (!strcmp(word, "vlan"))
 		*n = f->vlan_id;
+	else if (!strcmp(word, "netns"))
+		*n = f->netns;
+	else if (!strcmp(word, "sampling"))
+		*n = f->sampling;
+	else if (!strcmp(word, "tunnel id") || !strcmp(word, "tunnel-id"))
+		*n = f->tunnel_id;
+	else if (!strcmp(word, "inner vlan") || !strcmp(word, "inner-vlan"))
+		*n = f->inner_vlan_id;
+	else if (!strcmp(word, "mpls label") || !strcmp(word, "mpls"))
+		*n = f->mpls_label;
+	else if (!strcmp(word, "pppoe session") || !strcmp(word, "PPPoE"))
+		*n = f->pppoe_session;
 	else if (!strcmp(word, "icmp-type"))
 		*n = f->dst_port / 256;
 	else if (!strcmp(word, "icmp-code"))
@@ -132,7 +144,10 @@ void language_make_number(struct expression *e)
 					     "out-of-order", "fragments", NULL};
 	static const char *const times[] = {"duration", "rtt", "response", NULL};
 	static const char *const smalls[] = {"ttl",  "min-ttl", "tos",	     "dscp",	  "ecn",
-					     "mark", "vlan",	"icmp-type", "icmp-code", NULL};
+					     "mark", "vlan",	"icmp-type", "icmp-code", "netns",
+					     "sampling", "tunnel id", "tunnel-id", "inner vlan",
+					     "inner-vlan", "mpls label", "mpls", "pppoe session",
+					     "PPPoE", NULL};
 	enum kind kind = language_up_to(3);
 	const char *word = language_any_of(kind == COUNT ? counts : kind == TIME ? times : smalls);
 	const char *op = random_op(), *start = language_list_start();

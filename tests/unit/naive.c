@@ -60,6 +60,20 @@ static int order_members(const struct weir_flow *a, const struct weir_flow *b)
 	BY_NUMBER(min_ttl);
 	BY_BYTES(src_mac);
 	BY_BYTES(dst_mac);
+	BY_NUMBER(sampling);
+	BY_NUMBER(nat_src_high);
+	BY_NUMBER(nat_src_low);
+	BY_NUMBER(nat_dst_high);
+	BY_NUMBER(nat_dst_low);
+	BY_NUMBER(nat_src_port);
+	BY_NUMBER(nat_dst_port);
+	BY_NUMBER(tunnel);
+	BY_NUMBER(tunnel_id);
+	BY_NUMBER(netns);
+	BY_NUMBER(inner_vlan_id);
+	BY_NUMBER(mpls_label);
+	BY_NUMBER(pppoe_session);
+	BY_NUMBER(sampling_method);
 	return 0;
 }
 

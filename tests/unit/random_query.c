@@ -60,6 +60,12 @@ static void reverse(const struct weir_flow *before, struct weir_flow *flow)
 	}
 	flow->in_ifindex = before->out_ifindex;
 	flow->out_ifindex = before->in_ifindex;
+	flow->nat_src_high = before->nat_dst_high;
+	flow->nat_src_low = before->nat_dst_low;
+	flow->nat_src_port = before->nat_dst_port;
+	flow->nat_dst_high = before->nat_src_high;
+	flow->nat_dst_low = before->nat_src_low;
+	flow->nat_dst_port = before->nat_src_port;
 	flow->packets = 1 + random_below(9);
 	flow->bytes = flow->packets * (40 + random_below(1400));
 	flow->start_ns += random_below(3) * 1000000 * random_below(30);
@@ -83,7 +89,27 @@ static void random_times(const struct random_flows *kind, struct weir_flow *flow
 		flow->end_ns = flow->start_ns - random_below(1000);
 }
 
-static void random_details(struct weir_flow *flow)
+static void random_tail(struct weir_flow *flow)
+{
+	flow->sampling = chance(50) ? 0 : 10;
+	if (chance(50)) {
+		flow->nat_src_low = 0xffffc6336400 + random_below(5);
+		flow->nat_src_port = (uint16_t)(1024 + random_below(9));
+	}
+	if (chance(20)) {
+		flow->nat_dst_high = 0x20010db800000000 + random_below(2);
+		flow->nat_dst_low = random_below(300);
+		flow->nat_dst_port = 443;
+	}
+	flow->tunnel = (uint8_t)(chance(70) ? 0 : random_below(6));
+	flow->tunnel_id = flow->tunnel ? random_below(500) : 0;
+	flow->netns = chance(70) ? 0 : 4026532000u + random_below(5);
+	flow->inner_vlan_id = (uint16_t)random_below(3);
+	flow->mpls_label = chance(80) ? 0 : random_below(1048576);
+	flow->pppoe_session = chance(80) ? 0 : (uint16_t)random_below(9);
+}
+
+static void random_details(const struct random_flows *kind, struct weir_flow *flow)
 {
 	static const uint8_t toses[] = {0, 0, 0, 0xb8, 0x28, 1};
 
@@ -95,12 +121,14 @@ static void random_details(struct weir_flow *flow)
 	flow->fragments = chance(95) ? 0 : random_below(5);
 	flow->min_ttl = (uint8_t)(chance(80) ? 64 : random());
 	flow->end_reason = (uint8_t)random_below(6);
-	flow->observed = (uint8_t)random_below(4);
+	flow->observed = (uint8_t)random_below(8);
 	flow->flags = (uint16_t)random_below(16);
 	for (unsigned i = 0; i < 6; i++) {
 		flow->src_mac[i] = (uint8_t)(i == 5 ? random_below(5) : 2);
 		flow->dst_mac[i] = (uint8_t)(i == 5 ? random_below(200) : 4);
 	}
+	if (chance(kind->ipv6_percent))
+		random_tail(flow);
 	if (flow->protocol == 6) {
 		flow->retransmitted = chance(80) ? 0 : random_below(4);
 		flow->out_of_order = chance(90) ? 0 : random_below(4);
@@ -139,7 +167,7 @@ void random_flow(const struct random_flows *kind, const struct weir_flow *before
 		flow->bytes = UINT64_MAX - random_below(10);
 	random_times(kind, flow);
 	if (!kind->constant)
-		random_details(flow);
+		random_details(kind, flow);
 }
 
 static const char *random_host(char *text, size_t bytes)
@@ -291,7 +319,8 @@ void random_fields(struct weir_fields *fields, unsigned most)
 		"src",	   "dst",    "host",	 "sport",  "dport",   "proto",	 "service",
 		"in_if",   "out_if", "tos",	 "vlan",   "version", "dscp",	 "flags",
 		"ttl",	   "mark",   "sclass",	 "dclass", "src_mac", "dst_mac", "end_reason",
-		"time/5s", "src/16", "dst/24/64", "host/24", "time/1m", "observed"};
+		"time/5s", "src/16", "dst/24/64", "host/24", "time/1m", "observed",
+		"nat_src", "nat_dst",    "nat_dport", "tunnel", "tunnel_id", "netns",	 "sampling"};
 	unsigned count = 1 + random_below(most);
 	char text[256] = "";
 

@@ -45,7 +45,7 @@ struct history {
 };
 
 /* Why records may come out of an operation. */
-enum operation { METER, EXPIRE, FLUSH, OTHER };
+enum operation { METER, EXPIRE, FLUSH, MOVE, OTHER };
 
 static struct {
 	u64 seed, random, step;
@@ -61,12 +61,14 @@ static struct {
 	struct weir_totals traffic;	/* whether counted or not */
 	bool labels;			/* packets with MPLS and PPPoE come */
 	u32 sampling, sampling_method, sampling_changes;
+	bool joins[FLOWS];		/* sets of theirs are about to be one */
 	enum { UNKNOWN, TAKEN, LEFT } chosen[FLOWS];	/* of flows, since it changed */
 	struct history history[FLOWS];
 	struct weir_totals reasons[WEIR_END_NO_RESOURCES + 1];
 	u64 sum[SLOTS_MAX];		/* of sealed batches' content */
 	u32 read_open, read_count;	/* records before are known */
 	bool tails;			/* the last batch sealed had some */
+	u64 resized[2], stuck;		/* smaller, larger; moves without room */
 	u64 left_out, sealed, full[2], early, evicted[3], refused;
 } t;
 
@@ -146,7 +148,12 @@ static bool is_long(u32 flow)
 
 static u32 set_of(u32 flow)
 {
-	return t.hashes[flow] & (t.cpu.table.nsets - 1);
+	const u32 old = t.cpu.old.nsets, hash = t.hashes[flow];
+
+	/* of the old table as long as it has not been moved */
+	if (old && (hash & (old - 1)) >= t.cpu.moved)
+		return hash & (old - 1);
+	return old + (hash & (t.cpu.table.nsets - 1));
 }
 
 static bool is_finished_due(const struct entry *e)
@@ -179,7 +186,8 @@ static void check_victim(u32 victim)
 	for (u32 i = 0; i < FLOWS; i++) {
 		const struct entry *e = &t.table[i];
 
-		if (!e->packets || set_of(i) != set_of(victim))
+		if (!e->packets ||
+		    (t.operation == MOVE ? !t.joins[i] : set_of(i) != set_of(victim)))
 			continue;
 		members++;
 		CHECK(worth(e) <= worth(v), "a flow of class %d was given up, there is one of %d",
@@ -187,7 +195,8 @@ static void check_victim(u32 victim)
 		CHECK(worth(e) < worth(v) || e->end_ns >> 20 >= v->end_ns >> 20,
 		      "the one given up was not idle for longest");
 	}
-	CHECK(members == WEIR_WAYS, "evicted from a set of %u", members);
+	CHECK(t.operation == MOVE ? members > WEIR_WAYS && t.joins[victim] : members == WEIR_WAYS,
+	      "evicted from %u", members);
 	t.evicted[worth(v)]++;
 }
 
@@ -268,7 +277,7 @@ static void check_reason(const struct weir_record *r, u32 flow, bool syn)
 		      "forced by %d", t.operation);
 		break;
 	case WEIR_END_NO_RESOURCES:
-		CHECK(t.operation == METER, "evicted by %d", t.operation);
+		CHECK(t.operation == METER || t.operation == MOVE, "evicted by %d", t.operation);
 		check_victim(flow);
 		break;
 	default:
@@ -446,9 +455,20 @@ static void check_all(void)
 	}
 	CHECK(totals_equal(&table, &t.cpu.ledger.table), "the table is not what the model has");
 	CHECK(totals_equal(&lost, &t.cpu.ledger.lost[WEIR_LOST_NO_ROOM]), "lost");
-	for (u32 set = 0; set < t.cpu.table.nsets; set++)
-		for (int way = 0; way < WEIR_WAYS; way++)
-			used += !!t.cpu.table.sets[set].tag[way];
+	for (u32 set = 0; set < weir_cache_sets(&t.cpu); set++) {
+		struct weir_flow *flows;
+		const struct weir_set *at = weir_cache_at(&t.cpu, set, &flows);
+
+		for (int way = 0; way < WEIR_WAYS; way++) {
+			u32 flow = ntohs(flows[way].key.src_port);
+
+			if (!at->tag[way])
+				continue;
+			used++;
+			CHECK(flow < FLOWS && t.table[flow].packets && set_of(flow) == set,
+			      "flow %u is in set %u", flow, set);
+		}
+	}
 	CHECK(used == table.flows, "%u ways in use, %llu flows", used, table.flows);
 	check_pending();
 }
@@ -654,7 +674,7 @@ static void do_round(void)
 	bool done = true;
 
 	for (int pass = 0; pass < 4 && done; pass++, t.cpu.expire.pass++)
-		for (u32 set = 0; set < t.cpu.table.nsets && done; set++)
+		for (u32 set = 0; set < weir_cache_sets(&t.cpu) && done; set++)
 			done = do_expire(set);
 	for (u32 i = 0; i < FLOWS && done; i++)
 		CHECK(!t.table[i].packets || !is_active_due(&t.table[i]),
@@ -711,6 +731,48 @@ static void do_seal_old(u64 age_ns)
 	CHECK(log->open - open == due, "a batch due: %d, sealed: %u", due, log->open - open);
 }
 
+/* As resize.c: a new table now, moved into set by set later. */
+static void do_resize(void)
+{
+	const u32 flows = WEIR_TABLE_FLOWS_MIN << pick(6);
+
+	if (t.cpu.old.nsets)
+		return;
+	t.cpu.old = t.cpu.table;
+	ck_assert_int_eq(weir_cache_init(&t.cpu.table, flows, 0), 0);
+	t.cpu.moved = 0;
+	t.resized[flows / WEIR_WAYS > t.cpu.old.nsets]++;
+}
+
+/* Flows come to no other set, and none is missing, though some may be evicted. */
+static void do_move(void)
+{
+	const u32 index = t.cpu.moved;
+	unsigned int joined = 0, n;
+	bool stuck = false;
+	bool done;
+
+	for (u32 i = 0; i < FLOWS; i++) {
+		t.joins[i] = t.table[i].packets &&
+			     (set_of(i) == index ||
+			      (t.cpu.table.nsets < t.cpu.old.nsets &&
+			       set_of(i) == t.cpu.old.nsets + (index & (t.cpu.table.nsets - 1))));
+		joined += t.joins[i];
+	}
+	done = weir_cache_move(&t.cpu, t.now);
+	n = read_log(false, &(u32){0});
+	for (u32 i = 0; i < FLOWS; i++)
+		stuck |= t.joins[i] && t.table[i].packets && !has_room(i, true);
+	CHECK(done ? t.cpu.moved == index + 1 : stuck && t.cpu.moved == index, "moved: %d", done);
+	CHECK(t.cpu.table.nsets < t.cpu.old.nsets || !n, "a larger table evicted %u", n);
+	if (done && t.cpu.table.nsets < t.cpu.old.nsets)
+		CHECK(joined - n == (joined < WEIR_WAYS ? joined : WEIR_WAYS), "%u of %u left",
+		      joined - n, joined);
+	t.stuck += !done;
+	if (t.cpu.moved == t.cpu.old.nsets)
+		weir_cache_destroy(&t.cpu.old);
+}
+
 /* Shapes that sample change it now and then, also to what it is. */
 static void do_sampling(void)
 {
@@ -756,13 +818,21 @@ static void advance(void)
 }
 
 /* One random operation. @reader: of 64, how often batches are acknowledged. */
-static void operate(u32 flows, u32 reader, bool samples)
+static void operate(u32 flows, u32 reader, bool samples, bool resizes)
 {
-	const u32 set = pick(t.cpu.table.nsets);
+	const u32 set = pick(weir_cache_sets(&t.cpu));
 	const u32 kind = pick(64);
 
-	t.operation = kind < 48 ? METER : kind < 58 ? EXPIRE : kind < 60 ? FLUSH : OTHER;
 	advance();
+	if (resizes && !pick(8)) {
+		t.operation = MOVE;
+		if (!t.cpu.old.nsets && !pick(16))
+			do_resize();
+		else if (t.cpu.old.nsets)
+			do_move();
+		return;
+	}
+	t.operation = kind < 48 ? METER : kind < 58 ? EXPIRE : kind < 60 ? FLUSH : OTHER;
 	if (kind < 48)
 		do_meter(pick(2) ? pick(flows) : pick(1 + flows / 16));
 	else if (kind < 57)
@@ -835,7 +905,7 @@ static void stop(void)
 	t.operation = FLUSH;
 	while (!empty) {
 		empty = true;
-		for (u32 set = 0; set < t.cpu.table.nsets; set++)
+		for (u32 set = 0; set < weir_cache_sets(&t.cpu); set++)
 			do_flush(set, true);
 		check_balance(&t.cpu.ledger);
 		empty = !t.cpu.ledger.table.flows;
@@ -848,6 +918,7 @@ static void stop(void)
 	check_balance(&t.cpu.ledger);
 	check_all();
 	CHECK(!t.cpu.ledger.table.packets && !t.cpu.ledger.pending.packets, "not all came out");
+	weir_cache_destroy(&t.cpu.old);
 	weir_cache_destroy(&t.cpu.table);
 	weir_log_destroy(&t.cpu.log);
 }
@@ -855,7 +926,7 @@ static void stop(void)
 static const struct shape {
 	const char *name;
 	u32 table, batches, mask, flows, reader, steps, tails;
-	bool samples;
+	bool samples, resizes;
 } shapes[] = {
 	{"a table with room",
 	 .table = 2048, .batches = 4, .mask = ~0U, .flows = 256, .reader = 64,
@@ -878,6 +949,12 @@ static const struct shape {
 	{"sampling",
 	 .table = 128, .batches = 4, .mask = ~0U, .flows = FLOWS, .reader = 16,
 	 .steps = 60000, .tails = 1, .samples = true},
+	{"another size",
+	 .table = 64, .batches = 8, .mask = ~0U, .flows = 768, .reader = 64,
+	 .steps = 60000, .tails = 1, .resizes = true},
+	{"another size, a reader that is slow, sampling",
+	 .table = 512, .batches = 4, .mask = ~0U, .flows = FLOWS, .reader = 6,
+	 .steps = 60000, .tails = 8, .samples = true, .resizes = true},
 	{"sampling without long records",
 	 .table = 64, .batches = 4, .mask = ~0U, .flows = 256, .reader = 16,
 	 .steps = 60000, .samples = true},
@@ -887,7 +964,7 @@ static void run(const struct shape *shape, u64 seed)
 {
 	start(seed, shape->table, shape->batches, shape->mask, shape->tails);
 	for (t.step = 0; t.step < shape->steps; t.step++) {
-		operate(shape->flows, shape->reader, shape->samples);
+		operate(shape->flows, shape->reader, shape->samples, shape->resizes);
 		read_log(false, &(u32){0});
 		check_balance(&t.cpu.ledger);
 		if (t.step % 64 == 0)
@@ -902,6 +979,7 @@ START_TEST(model)
 	const char *wanted = getenv("WEIR_SEED");
 	u64 first = wanted ? strtoull(wanted, NULL, 10) : 1, last = wanted ? first : 6;
 	u64 reasons[WEIR_END_NO_RESOURCES + 1] = {0}, classes[3] = {0}, refused = 0, full[2] = {0}, early = 0, left = 0;
+	u64 smaller = 0, larger = 0, stuck = 0;
 
 	for (u64 seed = first; seed <= last; seed++) {
 		run(shape, seed);
@@ -910,6 +988,9 @@ START_TEST(model)
 		full[1] += t.full[1];
 		early += t.early;
 		left += t.left_out;
+		smaller += t.resized[0];
+		larger += t.resized[1];
+		stuck += t.stuck;
 		for (int i = 0; i <= WEIR_END_NO_RESOURCES; i++)
 			reasons[i] += t.reasons[i].flows;
 		for (int i = 0; i < 3; i++)
@@ -917,10 +998,12 @@ START_TEST(model)
 	}
 	printf("%s: idle %llu, active %llu, detected %llu, forced %llu; evicted %llu finished, "
 	       "%llu single, %llu other; %llu full batches of core records, %llu of long "
-	       "ones, %llu sealed for a long one; %llu packets lost, %llu not sampled\n",
+	       "ones, %llu sealed for a long one; %llu packets lost, %llu not sampled; %llu times smaller, %llu larger, "
+	       "%llu moves without room\n",
 	       shape->name, reasons[WEIR_END_IDLE], reasons[WEIR_END_ACTIVE],
 	       reasons[WEIR_END_DETECTED], reasons[WEIR_END_FORCED], classes[2], classes[1],
-	       classes[0], full[0], full[1], early, refused, left);
+	       classes[0], full[0], full[1], early, refused, left,
+	       smaller, larger, stuck);
 	if (wanted)
 		return;
 	/* a run that does not get to the cases shows nothing */
@@ -934,6 +1017,8 @@ START_TEST(model)
 	ck_assert_uint_gt(full[0] + full[1], 0);
 	ck_assert_uint_eq(early > 0, shape->samples || (shape->tails && shape->tails < 64));
 	ck_assert_uint_eq(left > 0, shape->samples);
+	ck_assert_uint_eq(smaller > 10 && larger > 10, shape->resizes);
+	ck_assert_uint_eq(stuck > 0, shape->resizes && shape->reader < 16);
 	if (shape->reader < 16)
 		ck_assert_uint_gt(refused, 0);
 }
@@ -954,7 +1039,7 @@ static struct weir_record tcp_stream(const u32 (*segments)[3], size_t n)
 		p.packets = 1 + segments[i][2];
 		weir_cache_meter(&t.cpu, &p, &s, ++t.now);
 	}
-	for (u32 set = 0; set < t.cpu.table.nsets; set++)
+	for (u32 set = 0; set < weir_cache_sets(&t.cpu); set++)
 		weir_cache_flush(&t.cpu, set, t.now, false, &moved);
 	ck_assert_uint_eq(moved, 1);
 	r = record_of(t.cpu.log.slots, 0);
@@ -1022,7 +1107,7 @@ START_TEST(sequence_numbers_across_records)
 		p.tcp_flags = cases[i].then;
 		t.now += cases[i].pause_ns;
 		weir_cache_meter(&t.cpu, &p, &(struct weir_sight){0}, t.now);
-		for (u32 set = 0; set < t.cpu.table.nsets; set++)
+		for (u32 set = 0; set < weir_cache_sets(&t.cpu); set++)
 			weir_cache_flush(&t.cpu, set, t.now, false, &moved);
 		r = record_of(t.cpu.log.slots, 0);
 		ck_assert_uint_eq(t.cpu.log.slots[0].count, cases[i].reason ? 2 : 1);
@@ -1114,6 +1199,88 @@ START_TEST(sampling_of_flows)
 }
 END_TEST
 
+static struct weir_endpoint endpoint(u8 host, u16 port)
+{
+	return (struct weir_endpoint){.addr = {[15] = host}, .port = htons(port)};
+}
+
+/* Hosts 1 and 2 talk; NAT has 1 leave as 3, and what 2 gets was sent to 4. */
+START_TEST(translation)
+{
+	const struct weir_translation nat = {
+		.came = {endpoint(1, 10), endpoint(4, 40)},
+		.leaves = {endpoint(3, 30), endpoint(2, 20)},
+	};
+	static const struct {
+		u8 src, dst;
+		u16 sport, dport;
+		u8 nat_src, nat_dst;
+	} cases[] = {
+		{1, 2, 10, 20, 3, 4},	/* between the two, as in FORWARD */
+		{1, 4, 10, 40, 3, 2},	/* before both, as in LOCAL_OUT and PRE_ROUTING */
+		{3, 2, 30, 20, 1, 4},	/* after both, as where it leaves by a device */
+		{1, 2, 11, 20, 0, 0},	/* another connection */
+		{1, 2, 10, 21, 0, 0},
+		{5, 2, 10, 20, 0, 0},
+		{2, 1, 20, 10, 0, 0},	/* its answers: that takes the other direction's */
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct weir_flow flow = {.key = {.src_addr = {[15] = cases[i].src},
+						 .dst_addr = {[15] = cases[i].dst},
+						 .src_port = htons(cases[i].sport),
+						 .dst_port = htons(cases[i].dport)}};
+		struct weir_record r = {0};
+
+		weir_flow_translate(&flow, &nat);
+		ck_assert_int_eq(weir_flow_is_long(&flow), cases[i].nat_src != 0);
+		weir_flow_record(&flow, WEIR_END_IDLE, sizeof(r), &r);
+		ck_assert_msg(r.nat_src_addr[15] == cases[i].nat_src &&
+			      r.nat_dst_addr[15] == cases[i].nat_dst &&
+			      ntohs(r.nat_src_port) == cases[i].nat_src * 10 &&
+			      ntohs(r.nat_dst_port) == cases[i].nat_dst * 10, "case %zu", i);
+		ck_assert_uint_eq(r.flags, 0);
+	}
+}
+END_TEST
+
+/* What is not translated is not told: one side only, ports only, protocols without any. */
+START_TEST(translation_in_part)
+{
+	struct weir_translation nat = {
+		.came = {endpoint(1, 10), endpoint(2, 20)},
+		.leaves = {endpoint(1, 11), endpoint(2, 20)},
+	};
+	struct weir_flow flow = {.key = {.src_addr = {[15] = 1}, .dst_addr = {[15] = 2},
+					 .src_port = htons(10), .dst_port = htons(20)}};
+
+	weir_flow_translate(&flow, &nat);
+	ck_assert_uint_eq(flow.nat_src_addr[15], 1);
+	ck_assert_uint_eq(flow.nat_src_port, htons(11));
+	ck_assert_uint_eq(flow.nat_dst_addr[15], 0);
+	ck_assert_uint_eq(flow.nat_dst_port, 0);
+
+	/* ICMP: dst_port is type and code, and no port */
+	flow = (struct weir_flow){.key = {.src_addr = {[15] = 1}, .dst_addr = {[15] = 2},
+					  .dst_port = htons(8 << 8), .protocol = 1}};
+	nat = (struct weir_translation){
+		.came = {endpoint(1, 0), endpoint(2, 0)},
+		.leaves = {endpoint(3, 0), endpoint(2, 0)},
+	};
+	weir_flow_translate(&flow, &nat);
+	ck_assert_uint_eq(flow.nat_src_addr[15], 3);
+	ck_assert_uint_eq(flow.nat_src_port, 0);
+	ck_assert_uint_eq(flow.nat_dst_addr[15], 0);
+
+	/* the same again, as conntrack has it where nothing changes */
+	flow.flags = 0;
+	memset(flow.nat_src_addr, 0, 16);
+	nat.leaves[0] = nat.came[0];
+	weir_flow_translate(&flow, &nat);
+	ck_assert(!weir_flow_is_long(&flow));
+}
+END_TEST
+
 /* Every field of a sum of ledgers is there. */
 START_TEST(sum_of_ledgers)
 {
@@ -1159,6 +1326,8 @@ int main(void)
 	tcase_add_test(tcase, sequence_numbers_across_records);
 	tcase_add_test(tcase, sampling_of_packets);
 	tcase_add_test(tcase, sampling_of_flows);
+	tcase_add_test(tcase, translation);
+	tcase_add_test(tcase, translation_in_part);
 	tcase_add_test(tcase, sum_of_ledgers);
 	tcase_add_test(tcase, reserve_of_a_large_log);
 	tcase_add_test(tcase, memory_is_what_is_said);

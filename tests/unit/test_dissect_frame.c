@@ -165,6 +165,8 @@ static const struct test links[] = {
 	{"SNAP of another organisation", "aaaa03 00000c 0800" TCP4, 48, NOT_IP},
 	{"SNAP, no protocol", "aaaa03 000000 0004" TCP4, 48, NOT_IP},
 	{"spanning tree", "424203 0000 00 00", 38, NOT_IP},
+	{"SNAP where no length is", "aaaa03 000000 0800" TCP4, 0x0806, NOT_IP},
+	{"SNAP in PPP", "1100 1234 EEEE 002d aaaa03 000000 0800" TCP4, PPPOE, NOT_IP},
 	{"LLC, cut", "aaaa03", 3, NOT_IP},
 };
 
@@ -258,6 +260,8 @@ static const struct test tunnels[] = {
 	{"GRE, Ethernet, VLAN", IP4("2f", "0000 6558" ETHER("8100") "0064 0800" IN_TCP4), ALL,
 	 IN(GRE), .vlan = 100},
 	{"GRE, MPLS", IP4("2f", "0000 8847 00064140" IN_TCP4), ALL, IN(GRE), .mpls = 100},
+	{"GRE, PPPoE inside is not this host's", IP4("2f", "0000 6558" ETHER("8864")
+	 "1100 1234 EEEE 0021" IN_TCP4), ALL, IN(GRE)},
 	{"GRE, MPLS, pseudowire", IP4("2f", "0000 8847 00064140 00000000" IN_TCP4), ALL, OUTER_GRE},
 	{"GRE, ERSPAN", IP4("2f", "1000 88be 00000001 10000000 00000000" ETHER("0800") IN_TCP4),
 	 ALL, OUTER_GRE},

@@ -95,6 +95,29 @@ static int read_file(const uint8_t *data, size_t bytes, struct weir_ipfix_counts
 	return ret;
 }
 
+/* An address beyond NAT, none now and then. */
+static void random_beyond(bool ipv4, uint64_t *high, uint64_t *low)
+{
+	if (random() % 3 == 0)
+		*high = *low = 0;
+	if (ipv4 && *low && random() % 20) {
+		*high = 0;
+		*low = 0xffffULL << 32 | ((uint32_t)random() & (random() % 50 ? UINT32_MAX : 0));
+	}
+}
+
+static void random_tail(struct weir_flow *f)
+{
+	f->mpls_label &= 0xfffff;
+	f->sampling = random() % 2 ? 0 : 2 + (uint32_t)random();
+	f->observed = (uint8_t)(random() % 9);
+	random_beyond(f->ip_version == 4, &f->nat_src_high, &f->nat_src_low);
+	random_beyond(f->ip_version == 4, &f->nat_dst_high, &f->nat_dst_low);
+	if (random() % 4 == 0)
+		f->nat_dst_port = 0;
+	f->unused = 0;
+}
+
 /* Any bits that a record may have, and then those that make it one. */
 static void random_flow(struct weir_flow *f)
 {
@@ -115,21 +138,13 @@ static void random_flow(struct weir_flow *f)
 		memset(f->src_addr, 0, 10);
 		memset(f->src_addr + 10, 0xff, 2);
 		memcpy(f->dst_addr, f->src_addr, 12);
+		if (random() % 20 == 0)
+			memset(f->dst_addr + 12, 0, 4);
 	}
-}
-
-static void clear_padding(struct weir_flow *f)
-{
-	struct weir_flow clean;
-
-	memset(&clean, 0, sizeof(clean));
-#define COPY(m) memcpy(&clean.m, &f->m, sizeof(f->m))
-	COPY(src_addr), COPY(dst_addr), COPY(packets), COPY(bytes), COPY(start_ns), COPY(end_ns);
-	COPY(second_ns), COPY(payload_ns), COPY(in_ifindex), COPY(out_ifindex), COPY(mark);
-	COPY(fragments), COPY(retransmitted), COPY(out_of_order), COPY(src_port), COPY(dst_port);
-	COPY(vlan_id), COPY(tcp_flags), COPY(flags), COPY(protocol), COPY(tos), COPY(ip_version);
-	COPY(end_reason), COPY(observed), COPY(min_ttl), COPY(src_mac), COPY(dst_mac);
-	*f = clean;
+	if (random() % 3)
+		memset((uint8_t *)f + WEIR_FLOW_TAIL_AT, 0, WEIR_FLOW_TAIL_BYTES);
+	else
+		random_tail(f);
 }
 
 static struct weir_flow *random_flows(unsigned seed, size_t count)
@@ -138,10 +153,8 @@ static struct weir_flow *random_flows(unsigned seed, size_t count)
 
 	srandom(seed);
 	ck_assert_ptr_nonnull(flows);
-	for (size_t i = 0; i < count; i++) {
+	for (size_t i = 0; i < count; i++)
 		random_flow(&flows[i]);
-		clear_padding(&flows[i]);
-	}
 	return flows;
 }
 
@@ -170,6 +183,32 @@ START_TEST(round_trip)
 	ck_assert_uint_eq(c.damaged + c.passed_bytes + c.unknown_sets + c.missing + c.clipped, 0);
 	ck_assert_uint_eq(complaints, 0);
 	free(flows);
+}
+END_TEST
+
+/* What a collector is told of a flow whose destination was translated before it was seen: where it was sent to,
+ * and behind that where it went. In other modes the record has it so already. */
+START_TEST(nat_as_ipfix_has_it)
+{
+	static const uint8_t ends[8] = {10, 0, 0, 1, 192, 0, 2, 80};
+	static const uint8_t sent[8] = {10, 0, 0, 1, 203, 0, 113, 5};
+	static const uint8_t beyond[8] = {198, 51, 100, 7, 192, 0, 2, 80};
+	static const uint8_t beyond_as_is[8] = {198, 51, 100, 7, 203, 0, 113, 5};
+	struct weir_flow f = {.ip_version = 4, .protocol = 6, .src_port = 40000, .dst_port = 8080,
+			      .src_addr = {[10] = 0xff, 0xff, 10, 0, 0, 1},
+			      .dst_addr = {[10] = 0xff, 0xff, 192, 0, 2, 80},
+			      .nat_src_low = 0xffffc6336407, .nat_src_port = 1024,
+			      .nat_dst_low = 0xffffcb007105, .nat_dst_port = 80};
+
+	f.observed = WEIR_OBSERVED_FORWARD;
+	write_file(&f, 1, 0);
+	ck_assert_ptr_nonnull(memmem(file, file_bytes, sent, 8));
+	ck_assert_ptr_nonnull(memmem(file, file_bytes, beyond, 8));
+	ck_assert_ptr_null(memmem(file, file_bytes, ends, 8));
+	f.observed = WEIR_OBSERVED_PRE_ROUTING;
+	write_file(&f, 1, 0);
+	ck_assert_ptr_nonnull(memmem(file, file_bytes, ends, 8));
+	ck_assert_ptr_nonnull(memmem(file, file_bytes, beyond_as_is, 8));
 }
 END_TEST
 
@@ -276,6 +315,7 @@ START_TEST(damaged_headers)
 	struct weir_ipfix_counts c;
 	size_t second, third;
 
+	flows[0].sampling = 7; /* so all templates are in the first message */
 	write_file(flows, 3000, 0);
 	second = message_bytes_at(0);
 	third = second + message_bytes_at(second);
@@ -510,6 +550,7 @@ int main(void)
 	tcase_set_timeout(tests, 60);
 	tcase_add_loop_test(tests, round_trip, 0, 5);
 	tcase_add_test(tests, no_flows);
+	tcase_add_test(tests, nat_as_ipfix_has_it);
 	tcase_add_test(tests, sequence_numbers);
 	tcase_add_test(tests, cut_short);
 	tcase_add_test(tests, cut_among_tens);

@@ -31,8 +31,11 @@ START_TEST(binding)
 	ck_assert_int_eq(weir_filter_bind(filter, names, NULL, 0, &at), 0);
 	ck_assert_int_eq(weir_filter_bind(filter, names, NULL, 0, &at), 0); /* harmless */
 	ck_assert(weir_filter_match(filter, &flow));
+	flow.netns = 4026532000u; /* where the same number is another interface */
+	ck_assert(!weir_filter_match(filter, &flow));
 	/* node and site cost nothing once bound */
-	ck_assert_uint_eq(weir_filter_columns(filter), WEIR_COLUMN_BIT(WEIR_COLUMN_OUT_IFINDEX));
+	ck_assert_uint_eq(weir_filter_columns(filter), WEIR_COLUMN_BIT(WEIR_COLUMN_OUT_IFINDEX) |
+							       WEIR_COLUMN_BIT(WEIR_COLUMN_NETNS));
 	weir_filter_free(filter);
 	ck_assert_int_eq(weir_filter_bind(NULL, names, NULL, 0, &at), 0);
 	bind_refuses(names, "tcp and in if {eth0 eth9}", 20,

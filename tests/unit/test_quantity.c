@@ -85,8 +85,8 @@ START_TEST(quantities)
 			}
 		}
 	}
-	ck_assert_uint_eq(listed, 13);
-	ck_assert_uint_eq(summable, 7);
+	ck_assert_uint_eq(listed, 16);
+	ck_assert_uint_eq(summable, 10);
 	ck_assert_ptr_eq(weir_quantity_find("Out-Of-Order,x", 12),
 			 weir_quantity_find("out_of_order", 12));
 	ck_assert_ptr_null(weir_quantity_find("out", 3));

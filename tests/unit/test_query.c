@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "daemon/common/clock.h"
+#include "daemon/query/measure.h"
 #include "daemon/query/query.h"
 
 enum {
@@ -39,6 +40,12 @@ static void make_flow(struct weir_flow *flow, unsigned i)
 	/* Out of order across blocks, with ties. */
 	flow->start_ns = BASE + (i + (unsigned)random() % 400) * (WEIR_NS_PER_SECOND / 10);
 	flow->end_ns = flow->start_ns + (uint64_t)(random() % 20) * WEIR_NS_PER_SECOND;
+	if (i / BLOCK_FLOWS == 3 && i % 2)
+		flow->sampling = 100;
+	if (i / BLOCK_FLOWS == 5) {
+		flow->sampling = 10;
+		flow->sampling_method = WEIR_SAMPLING_FLOWS;
+	}
 }
 
 static void open_store(void)
@@ -218,6 +225,63 @@ START_TEST(sums)
 }
 END_TEST
 
+static int take_sums(void *arg, const uint8_t *key, const uint64_t *value)
+{
+	memcpy(arg, value, 3 * sizeof(*value));
+	return 0;
+}
+
+static struct weir_query_result sum_scaled(const char *text, uint64_t got[3])
+{
+	static const char *const measures[] = {"sum scaled_bytes", "sum scaled_packets",
+					       "sum scaled_flows"};
+	struct weir_query_spec spec = {.measures = 3};
+	struct weir_query_result result;
+	struct weir_filter *filter;
+	struct weir_query q = {0};
+	char error[256];
+	size_t at;
+
+	ck_assert_int_eq(weir_filter_parse(text, &filter, error, sizeof(error), &at), 0);
+	q.filter = filter;
+	for (unsigned i = 0; i < 3; i++)
+		ck_assert_int_eq(weir_measure_parse(measures[i], &spec.measure[i], error,
+						    sizeof(error)),
+				 0);
+	memset(got, 0, 3 * sizeof(*got));
+	ck_assert_int_eq(weir_query_groups(store, &q, &spec, take_sums, got, NULL, &result), 0);
+	weir_filter_free(filter);
+	return result;
+}
+
+/* Figures are as counted, the answer says that they are of a sample, and what multiplies is asked for by name. */
+START_TEST(sampled)
+{
+	uint64_t got[3], expected[3] = {0}, counted = 0;
+	struct weir_query_result result = sum_scaled("any", got);
+
+	for (unsigned i = 0; i < FLOWS; i++) {
+		uint64_t times = flows[i].sampling ? flows[i].sampling : 1;
+
+		expected[0] += times * flows[i].bytes;
+		expected[1] += times * flows[i].packets;
+		expected[2] += flows[i].sampling_method == WEIR_SAMPLING_FLOWS ? times : 1;
+		counted += flows[i].bytes;
+	}
+	ck_assert_uint_eq(got[0], expected[0]);
+	ck_assert_uint_eq(got[1], expected[1]);
+	ck_assert_uint_eq(got[2], expected[2]);
+	ck_assert_uint_eq(result.matched.bytes, counted);
+	ck_assert_uint_eq(result.sampled, 100);
+	result = sum_scaled("sampling 10", got);
+	ck_assert_uint_eq(result.sampled, 10);
+	ck_assert_uint_eq(result.matched.flows, BLOCK_FLOWS);
+	ck_assert_uint_eq(got[2], 10 * BLOCK_FLOWS);
+	result = sum_scaled("sampling 10 and proto 200", got);
+	ck_assert_uint_eq(result.sampled, 0); /* nothing of a sample is in it */
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("query");
@@ -230,6 +294,7 @@ int main(void)
 	tcase_add_test(tcase, lists);
 	tcase_add_test(tcase, stops);
 	tcase_add_test(tcase, sums);
+	tcase_add_test(tcase, sampled);
 	suite_add_tcase(suite, tcase);
 	srunner_run_all(runner, CK_NORMAL);
 	failed = srunner_ntests_failed(runner);

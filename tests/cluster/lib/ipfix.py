@@ -6,6 +6,7 @@ import ipaddress
 import struct
 
 IPV4, IPV6, ICMP4, ICMP6 = 256, 257, 258, 259
+FLOWS = (IPV4, IPV6, ICMP4, ICMP6, 262, 263, 264, 265)  # the last four: with NAT, tunnels and the like
 
 
 def messages(data):
@@ -35,7 +36,7 @@ class File:
     def take_set(self, domain, number, body):
         if number == 2:
             self.take_templates(body)
-        elif number in (IPV4, IPV6, ICMP4, ICMP6):
+        elif number in FLOWS:
             size = sum(length for _, length in self.templates[number])
             assert len(body) % size == 0
             for at in range(0, len(body), size):

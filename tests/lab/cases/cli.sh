@@ -60,11 +60,28 @@ says "90s"
 expect 0 in_ns right "$weir" get --json
 json 'd["enabled"] is True and d["active-timeout"] == 90 and d["table-flows"] == 1024'
 
+say "settings in words"
+expect 0 in_ns right "$weir" set look-inside=vxlan,GRE sampling=10 sampling-method=flows
+expect 0 in_ns right "$weir" get look-inside
+says "gre,vxlan"
+expect 0 in_ns right "$weir" get --json
+json 'd["modes"] == ["routed"] and d["look-inside"] == ["gre", "vxlan"] and d["sampling"] == 10'
+expect 0 in_ns right "$weir" stat
+says "looks inside gre, vxlan; one flow of 10"
+expect 0 in_ns right "$weir" set look-inside none sampling 1
+expect 2 in_ns right "$weir" set modes routed,bridged
+says '"routed,bridged" is not some of routed, ingress, bridge and netdev'
+expect 1 in_ns right "$weir" set modes routed,ingress
+says "modes"
+expect 2 in_ns right "$weir" set mode routed
+says "did you mean modes"
+
 say "refusals name the setting"
 expect 1 in_ns right "$weir" set active-timeout 0s
 says "active-timeout"
-expect 1 in_ns right "$weir" set table-flows 4096
-says "table-flows"
+expect 1 in_ns right "$weir" set log-batches 4096
+says "log-batches"
+expect 0 in_ns right "$weir" set table-flows 4096
 expect 2 in_ns right "$weir" set active-timeout 5x
 says '"5x" is not a duration'
 expect 2 in_ns right "$weir" set active-timout 5s
@@ -90,7 +107,19 @@ says "expected a port"
 say "statistics"
 expect 0 in_ns right "$weir" stat
 says "balances to the packet and the byte"
+expect 0 in_ns right "$weir" stat --interfaces
+says "r0"
+expect 0 in_ns right "$weir" stat --interfaces --json
+json '[i["seen_by"] for i in d if i["name"] == "r0"] == [["routed"]]'
+json 'not any(i["bypass"] for i in d)'
+expect 0 in_ns right "$weir" set modes=ingress,netdev interfaces=r*
+expect 0 in_ns right "$weir" stat
+says "ingress, netdev (of r*)"
+expect 0 in_ns right "$weir" stat --interfaces --json
+json '[i["seen_by"] for i in d if i["name"] == "r0"] == [["netdev"]]'
+expect 0 in_ns right "$weir" set modes=routed interfaces=none
 expect 0 in_ns right "$weir" stat -vx
+says "own multicast or broadcast coming back"
 expect 0 in_ns right "$weir" stat -v --json
 json 'd["balanced"] and len(d["per_cpu"]) == d["cpus"]'
 json 'sum(c["seen"]["packets"] for c in d["per_cpu"]) >= d["seen"]["packets"] >= 10'

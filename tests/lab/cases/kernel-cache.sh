@@ -2,10 +2,12 @@
 # SPDX-License-Identifier: GPL-2.0
 # kernels: 6.1 6.12 debug
 # timeout: 600
-# What is counted and how it is kept: sampling.
+# What is counted and how it is kept: sampling, tables of another size, NAT.
 . "${BASH_SOURCE%/*}/kernel-lib.sh"
 
 load autostart=0
 network
 in_router python3 tests/kernel/sampling.py
+in_router python3 tests/kernel/resize.py
+in_router python3 tests/kernel/nat.py
 rmmod weir
