@@ -21,6 +21,7 @@ help:
 	@echo 'make bench-store what ingest costs, beside nfcapd on the same records'
 	@echo 'make bench-query what answers cost, beside nfdump over the same flows (RECORDS=, REPEAT=)'
 	@echo 'make bench-block what stored blocks take and cost, by column'
+	@echo 'make bench-kernel what the module costs a packet, beside conntrack and ipt_NETFLOW (REPEAT=, FLOWS=)'
 	@echo 'make lint        checkpatch, sparse, coccinelle, shellcheck'
 	@echo 'make clean'
 

@@ -28,6 +28,7 @@
  */
 
 #include <linux/mm.h>
+#include <linux/prefetch.h>
 #include <linux/siphash.h>
 #include <linux/vmalloc.h>
 
@@ -52,7 +53,8 @@ u64 weir_cache_memory(u32 flows)
 
 int weir_cache_init(struct weir_table *t, u32 flows, int node)
 {
-	BUILD_BUG_ON(sizeof(struct weir_key) != 56);
+	BUILD_BUG_ON(sizeof(struct weir_key) != 7 * sizeof(u64));	/* same_key() */
+	BUILD_BUG_ON(offsetof(struct weir_packet, key) % sizeof(u64));
 	BUILD_BUG_ON(sizeof(struct weir_set) != 64);
 	BUILD_BUG_ON(sizeof(struct weir_flow) != 192);
 	BUILD_BUG_ON(offsetof(struct weir_flow, packets) != 64);
@@ -102,23 +104,39 @@ static struct weir_set *locate(struct weir_cpu *c, u32 hash, struct weir_flow **
 	const struct weir_table *t = &c->table;
 	u32 index;
 
-	if (unlikely(c->old.nsets) && (hash & (c->old.nsets - 1)) >= c->moved)
+	if (unlikely(c->moving) && (hash & (c->old.nsets - 1)) >= c->moved)
 		t = &c->old;
 	index = hash & (t->nsets - 1);
 	*flows = &t->flows[(size_t)index * WEIR_WAYS];
 	return &t->sets[index];
 }
 
-/* Find the way of @key in @set, -1 if it is not there. */
+/* Seven words and no branch: memcmp() is a call, and goes byte by byte on some machines. */
+static bool same_key(const struct weir_key *a, const struct weir_key *b)
+{
+	const u64 *x = (const u64 *)a;
+	const u64 *y = (const u64 *)b;
+
+	return !((x[0] ^ y[0]) | (x[1] ^ y[1]) | (x[2] ^ y[2]) | (x[3] ^ y[3]) |
+		 (x[4] ^ y[4]) | (x[5] ^ y[5]) | (x[6] ^ y[6]));
+}
+
+/*
+ * Find the way of @key in @set, -1 if it is not there. The line that counts is
+ * asked for before the line with the key has come.
+ */
 static int find(const struct weir_set *set, const struct weir_flow *flows,
 		const struct weir_key *key, u32 tag)
 {
 	int way;
 
-	for (way = 0; way < WEIR_WAYS; way++)
-		if ((set->tag[way] & ~WEIR_TAG_STATE) == tag &&
-		    !memcmp(&flows[way].key, key, sizeof(*key)))
+	for (way = 0; way < WEIR_WAYS; way++) {
+		if ((set->tag[way] & ~WEIR_TAG_STATE) != tag)
+			continue;
+		prefetchw(&flows[way].packets);
+		if (same_key(&flows[way].key, key))
 			return way;
+	}
 	return -1;
 }
 
@@ -290,10 +308,17 @@ static void count_left_out(struct weir_cpu *c, const struct weir_packet *p)
 	c->ledger.skipped[WEIR_SKIP_SAMPLED].bytes += p->bytes;
 }
 
-struct weir_flow *weir_cache_meter(struct weir_cpu *c, const struct weir_packet *p,
-				   const struct weir_sight *s, u64 now)
+u32 weir_cache_hash(const struct weir_cpu *c, const struct weir_packet *p)
 {
 	const u32 hash = hsiphash(&p->key, sizeof(p->key), &c->meter->hash_key);
+
+	prefetchw(&c->table.sets[hash & (c->table.nsets - 1)]);
+	return hash;
+}
+
+struct weir_flow *weir_cache_count(struct weir_cpu *c, const struct weir_packet *p,
+				   const struct weir_sight *s, u32 hash, u64 now)
+{
 	const u32 tag = (hash & ~WEIR_TAG_BITS) | WEIR_TAG_USED;
 	struct weir_ledger *ledger = &c->ledger;
 	struct weir_flow *flows;

@@ -129,17 +129,34 @@ void weir_cache_destroy(struct weir_table *t);
 u64 weir_cache_memory(u32 flows);
 
 /**
- * weir_cache_meter - count a packet
+ * weir_cache_hash - what a packet is found by
+ * @c: the CPU, locked
+ * @p: the packet, with the whole key
+ *
+ * Has the set's line fetched: what is done between this and weir_cache_count() is
+ * done while it comes.
+ */
+u32 weir_cache_hash(const struct weir_cpu *c, const struct weir_packet *p);
+
+/**
+ * weir_cache_count - count a packet
  * @c: the CPU, locked
  * @p: the packet, with the whole key
  * @s: what else is known of it
+ * @hash: its weir_cache_hash()
  * @now: monotonic ns, never less than in the call before
  *
  * Return: the flow it was counted in if it is the first packet of that, or the
  * second; else NULL.
  */
-struct weir_flow *weir_cache_meter(struct weir_cpu *c, const struct weir_packet *p,
-				   const struct weir_sight *s, u64 now);
+struct weir_flow *weir_cache_count(struct weir_cpu *c, const struct weir_packet *p,
+				   const struct weir_sight *s, u32 hash, u64 now);
+
+static inline struct weir_flow *weir_cache_meter(struct weir_cpu *c, const struct weir_packet *p,
+						 const struct weir_sight *s, u64 now)
+{
+	return weir_cache_count(c, p, s, weir_cache_hash(c, p), now);
+}
 
 /* Set WEIR_FLOW_* bits in the flow of @key, if it is there. @c is locked. */
 void weir_cache_mark(struct weir_cpu *c, const struct weir_key *key, u16 flags);

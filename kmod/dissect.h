@@ -28,6 +28,16 @@ typedef __u32 u32;
 typedef __u64 u64;
 #endif
 
+/* Distributions have the compiler clear every local variable: not those of each packet. */
+#ifdef __has_attribute
+#if __has_attribute(uninitialized)
+#define UNINITIALIZED __attribute__((uninitialized))
+#endif
+#endif
+#ifndef UNINITIALIZED
+#define UNINITIALIZED
+#endif
+
 /* struct weir_key, where */
 #define WEIR_WHERE_IPV6			0x0001
 #define WEIR_WHERE_LATER_FRAGMENT	0x0002

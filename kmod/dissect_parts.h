@@ -12,16 +12,6 @@
 
 #include "dissect.h"
 
-/* Distributions have the compiler clear every local variable: not those of each packet. */
-#ifdef __has_attribute
-#if __has_attribute(uninitialized)
-#define UNINITIALIZED __attribute__((uninitialized))
-#endif
-#endif
-#ifndef UNINITIALIZED
-#define UNINITIALIZED
-#endif
-
 enum {
 	WEIR_PORT_GTPU = 2152,
 	WEIR_PORT_VXLAN = 4789,

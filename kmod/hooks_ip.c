@@ -213,7 +213,7 @@ static unsigned int packet_of(struct weir_plan *plan, const struct sk_buff *skb,
 {
 	const struct net_device *in = ingress_device(skb, state);
 	enum weir_dissected result;
-	struct weir_frame f;
+	struct weir_frame f UNINITIALIZED;
 
 	seen->in_ifindex = in ? in->ifindex : 0;
 	seen->out_ifindex = state->out ? state->out->ifindex : 0;
@@ -233,7 +233,7 @@ static void meter(struct weir_watch *w, struct weir_plan *plan, const struct sk_
 		  const struct nf_hook_state *state, enum weir_observed observed)
 {
 	struct weir_seen seen = { .observed = observed };
-	struct weir_packet p;
+	struct weir_packet p UNINITIALIZED;
 	unsigned int reason = packet_of(plan, skb, state, &seen, &p);
 
 	if (likely(reason == WEIR_NOT_SKIPPED))

@@ -164,14 +164,11 @@ void weir_sight_mark(struct weir_watch *w, struct weir_packet *p, const struct w
 void weir_sight_count(struct weir_watch *w, const struct sk_buff *skb, struct weir_packet *p,
 		      const struct weir_seen *seen)
 {
-	const struct weir_sight sight = {
-		.out_ifindex = seen->out_ifindex,
-		.mark = skb->mark,
-		.mac = seen->mac,
-	};
+	struct weir_sight sight;
 	struct weir_flow *flow;
 	struct weir_cpu *c;
 	bool sealed;
+	u32 hash;
 	u64 now;
 
 	complete_key(w, seen, &p->key);
@@ -179,12 +176,16 @@ void weir_sight_count(struct weir_watch *w, const struct sk_buff *skb, struct we
 	local_bh_disable();
 	c = w->meter->by_cpu[smp_processor_id()];
 	spin_lock(&c->lock);
-	if (p->short_l4)
-		c->ledger.counters[WEIR_COUNTER_SHORT_L4]++;
-	now = ktime_get_ns();
 	if (unlikely(p->flags & WEIR_FLOW_FRAGMENTS))
-		weir_fragments_ports(c, p, now);
-	flow = weir_cache_meter(c, p, &sight, now);
+		weir_fragments_ports(c, p, ktime_get_ns());
+	hash = weir_cache_hash(c, p);
+	now = ktime_get_ns();	/* and the rest, while memory answers */
+	if (unlikely(p->short_l4))
+		c->ledger.counters[WEIR_COUNTER_SHORT_L4]++;
+	sight.out_ifindex = seen->out_ifindex;
+	sight.mark = skb->mark;
+	sight.mac = seen->mac;
+	flow = weir_cache_count(c, p, &sight, hash, now);
 	if (unlikely(flow))
 		weir_nat_look(c, flow, skb);
 	sealed = c->sealed;

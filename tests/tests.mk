@@ -11,6 +11,7 @@ T ?=
 include tests/cluster/cluster.mk
 include tests/bench/bench.mk
 include tests/bench/store.mk
+include tests/bench/kernel.mk
 
 setup:
 	tests/setup

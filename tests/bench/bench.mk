@@ -6,7 +6,7 @@
 bench-setup:
 	LAB_KERNELS=" " tests/setup build bench
 
-bench: bench-store bench-query bench-block
+bench: bench-store bench-query bench-block bench-kernel
 
 .PHONY: bench bench-setup
 
