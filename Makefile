@@ -15,13 +15,14 @@ help:
 	@echo 'make programs    build/bin/weir, weir-node, weir-master'
 	@echo 'make install     programs, man pages, units; module source for DKMS   [DESTDIR=]'
 	@echo 'make dkms        add, build and install the module with DKMS (root)'
+	@echo 'make matrix      the module on the kernels of other Debian releases [NAMES=]'
 	@echo 'make lab-shell   a shell in a booted lab kernel, weir.ko loaded'
 	@echo 'make bench       what follows, one after the other'
 	@echo 'make bench-store what ingest costs, beside nfcapd on the same records'
 	@echo 'make bench-query what answers cost, beside nfdump over the same flows (RECORDS=, REPEAT=)'
 	@echo 'make bench-block what stored blocks take and cost, by column'
 	@echo 'make bench-kernel what the module costs a packet, beside conntrack and ipt_NETFLOW (REPEAT=, FLOWS=)'
-	@echo 'make lint        checkpatch, sparse, shellcheck'
+	@echo 'make lint        checkpatch, sparse, coccinelle, shellcheck'
 	@echo 'make clean'
 
 clean:

@@ -104,7 +104,7 @@ static struct weir_set *locate(const struct weir_cpu *c, u32 hash, struct weir_f
 	const struct weir_table *t = &c->table;
 	u32 index;
 
-	if (unlikely(c->old.nsets) && (hash & (c->old.nsets - 1)) >= c->moved)
+	if (unlikely(c->moving) && (hash & (c->old.nsets - 1)) >= c->moved)
 		t = &c->old;
 	index = hash & (t->nsets - 1);
 	*flows = &t->flows[(size_t)index * WEIR_WAYS];
@@ -364,6 +364,20 @@ struct weir_flow *weir_cache_count(struct weir_cpu *c, const struct weir_packet 
 	if (p->tcp_flags & (TCP_FIN | TCP_RST))
 		set->tag[way] |= WEIR_TAG_FINISHED;
 	return unlikely(young) ? &flows[way] : NULL;
+}
+
+void weir_cache_mark(struct weir_cpu *c, const struct weir_key *key, u16 flags)
+{
+	const u32 hash = hsiphash(key, sizeof(*key), &c->meter->hash_key);
+	struct weir_flow *flows;
+	struct weir_set *set = locate(c, hash, &flows);
+	int way = find(set, flows, key, (hash & ~WEIR_TAG_BITS) | WEIR_TAG_USED);
+
+	if (way < 0)
+		return;
+	if (flags & ~flows[way].flags & WEIR_FLOW_PARTIAL)
+		c->ledger.counters[WEIR_COUNTER_PARTIAL]++;
+	flows[way].flags |= flags;
 }
 
 bool weir_cache_expire(struct weir_cpu *c, u32 index, u64 now, unsigned int *moved)

@@ -158,6 +158,9 @@ static inline struct weir_flow *weir_cache_meter(struct weir_cpu *c, const struc
 	return weir_cache_count(c, p, s, weir_cache_hash(c, p), now);
 }
 
+/* Set WEIR_FLOW_* bits in the flow of @key, if it is there. @c is locked. */
+void weir_cache_mark(struct weir_cpu *c, const struct weir_key *key, u16 flags);
+
 /**
  * weir_cache_expire - move the flows of a set that are due to the log
  * @c: the CPU, locked

@@ -35,8 +35,8 @@ void weir_cover_exit(struct weir_cover *c);
 void weir_cover_free(struct weir_cover *c);
 
 /*
- * Do as @config says: begin to cover all namespaces that do not meter by themselves, follow a change
- * of modes, or end it. Calls, also of weir_cover_end(), are serialised by the initial
+ * Do as @config says: begin to cover all namespaces that do not meter by themselves, follow a
+ * change of modes, or end it. Calls, also of weir_cover_end(), are serialised by the initial
  * namespace's lock. Return: 0, or an error with a sentence and all is as before.
  */
 int weir_cover_apply(struct weir_meter *m, const struct weir_config *config,

@@ -2,22 +2,19 @@
 /*
  * hooks - which hooks are in, and changing that while packets come in
  *
- * What is in force is a plan. Each CPU has a pointer to it, which every hook reads first. A change makes a
- * new plan, registers what hooks it needs in addition, has every CPU change its
- * pointer in a work of its own, unregisters what is not needed any more, and
- * frees the old plan a grace period later.
+ * What is in force is a plan. Each CPU has a pointer to it, which every hook reads first. A
+ * change makes a new plan, registers what hooks it needs in addition, has every CPU change its
+ * pointer in a work of its own, unregisters what is not needed any more, and frees the old
+ * plan a grace period later. Hooks at interfaces belong to one plan; those of the old one and
+ * of the new one are both there for a while, and each counts where its plan is in force.
  *
- * Hooks at interfaces belong to one plan; those of the old one and of the new one are both there
- * for a while, and each counts where its plan is in force.
- *
- * A packet that is received goes through all its hooks in one softirq, or with
- * softirqs off, on one CPU. A work runs between two of those and never inside, so
- * each packet sees the old plan at all of its hooks or the new one at all of
- * them: none is missed, none counted twice. (But for one that waits in
- * between: queued to user space, or for IPsec's hardware.) What a process sends is seen at
- * LOCAL_OUT in routed mode and in ingress mode; at an interface it is counted a moment later,
- * so that one packet of a process on each CPU may be missed or counted twice when netdev
- * mode is switched.
+ * A packet that is received goes through all its hooks in one softirq, or with softirqs off,
+ * on one CPU. A work runs between two of those and never inside, so each packet sees the old
+ * plan at all of its hooks or the new one at all of them: none is missed, none counted twice.
+ * (But for one that waits in between: queued to user space, or for IPsec's hardware.) What a
+ * process sends is seen at LOCAL_OUT in routed mode and in ingress mode; at an interface it is
+ * counted a moment later, so that one packet of a process on each CPU may be missed or counted
+ * twice when netdev mode is switched.
  */
 
 #include <linux/bottom_half.h>
@@ -33,8 +30,8 @@
 #include "net.h"
 #include "ports.h"
 
-#define NETDEV	(1U << WEIR_MODE_NETDEV)
-#define BRIDGE	(1U << WEIR_MODE_BRIDGE)
+#define NETDEV	BIT(WEIR_MODE_NETDEV)
+#define BRIDGE	BIT(WEIR_MODE_BRIDGE)
 
 static const struct weir_hook *hook_of(unsigned int i)
 {
@@ -145,7 +142,8 @@ static void change_over_everywhere(struct weir_watch *w)
 int weir_hooks_check(const struct weir_config *config, struct netlink_ext_ack *extack)
 {
 	if (!config->modes || config->modes >> __WEIR_MODE_COUNT) {
-		NL_SET_ERR_MSG_MOD(extack, "MODES has a bit that this version does not know, or none");
+		NL_SET_ERR_MSG_MOD(extack,
+				   "MODES has a bit that this version does not know, or none");
 		return -EINVAL;
 	}
 	if ((config->modes & WEIR_MODES_IP) == WEIR_MODES_IP) {
@@ -196,6 +194,7 @@ struct weir_watch *weir_hooks_start(struct net *net, struct weir_meter *m, u32 n
 		err = register_for(w, w->plan->modes, extack);
 	if (err)
 		goto stop_watch;
+	weir_flowtable_start(w);
 	weir_nat_follow(w);
 	return w;
 
@@ -242,6 +241,7 @@ free_plan:
 
 void weir_hooks_stop(struct weir_watch *w)
 {
+	weir_flowtable_stop(w);
 	weir_nat_stop(w);
 	unregister_but(w, 0);
 	weir_ports_close(w->plan);

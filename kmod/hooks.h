@@ -7,6 +7,7 @@
  *	hooks_bridge.c	bridge mode
  *	hooks_netdev.c	netdev mode: what a packet at an interface is
  *	ports.c		netdev mode: which interfaces
+ *	flowtable.c	what nftables flowtables forward
  *	sight.c		from a packet at a hook to the cache
  */
 #ifndef _WEIR_HOOKS_H
@@ -18,6 +19,7 @@
 #include <linux/xarray.h>
 
 #include <uapi/weir.h>
+#include "flowtable.h"
 #include "nat.h"
 
 struct net;
@@ -26,7 +28,7 @@ struct weir_config;
 struct weir_meter;
 struct weir_watch;
 
-#define WEIR_MODES_IP	(1U << WEIR_MODE_ROUTED | 1U << WEIR_MODE_INGRESS)
+#define WEIR_MODES_IP	(BIT(WEIR_MODE_ROUTED) | BIT(WEIR_MODE_INGRESS))
 
 enum {
 	WEIR_HOOKS_MAX = 10,
@@ -67,6 +69,7 @@ struct weir_watch {
 	struct weir_plan *plan;		/* the newest; the caller's lock */
 	u32 registered;			/* bits of ops[]; the caller's lock */
 	struct nf_hook_ops ops[WEIR_HOOKS_MAX];
+	struct weir_flowtable flowtable;
 	struct weir_nat nat;
 };
 
@@ -83,6 +86,10 @@ enum {
 
 extern const struct weir_hook weir_hooks_ip[WEIR_HOOKS_IP];
 extern const struct weir_hook weir_hooks_bridge[WEIR_HOOKS_BRIDGE];
+
+/* The end of FORWARD: was the connection handed over to a flowtable? See flowtable.h */
+unsigned int weir_hooks_ip_handed_over(void *priv, struct sk_buff *skb,
+				       const struct nf_hook_state *state);
 
 /**
  * weir_hooks_start - begin metering

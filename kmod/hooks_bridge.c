@@ -26,8 +26,8 @@
 #include "ports.h"
 #include "sight.h"
 
-#define BRIDGE	(1U << WEIR_MODE_BRIDGE)
-#define NETDEV	(1U << WEIR_MODE_NETDEV)
+#define BRIDGE	BIT(WEIR_MODE_BRIDGE)
+#define NETDEV	BIT(WEIR_MODE_NETDEV)
 
 /* Bridges run with softirqs off, so what is this CPU's stays ours. */
 static unsigned int note_frame(void *priv, struct sk_buff *skb, const struct nf_hook_state *state)

@@ -36,16 +36,17 @@
 #include <linux/netfilter_ipv6.h>
 #include <linux/skbuff.h>
 #include <net/ip.h>
+#include <net/netfilter/nf_conntrack.h>
 #include <net/xfrm.h>
 
 #include "hooks.h"
 #include "ports.h"
 #include "sight.h"
 
-#define ROUTED	(1U << WEIR_MODE_ROUTED)
-#define INGRESS	(1U << WEIR_MODE_INGRESS)
-#define BRIDGE	(1U << WEIR_MODE_BRIDGE)
-#define NETDEV	(1U << WEIR_MODE_NETDEV)
+#define ROUTED	BIT(WEIR_MODE_ROUTED)
+#define INGRESS	BIT(WEIR_MODE_INGRESS)
+#define BRIDGE	BIT(WEIR_MODE_BRIDGE)
+#define NETDEV	BIT(WEIR_MODE_NETDEV)
 
 /* Was this pushed into FORWARD by a bridge? Routed in from one, it was not. */
 static bool is_bridged(const struct sk_buff *skb)
@@ -205,33 +206,60 @@ static void note_counted(struct weir_watch *w, const struct sk_buff *skb)
 		here->bridge_counted = true;
 }
 
+/* Read @skb. Return: WEIR_NOT_SKIPPED, or the reason why it is skipped. */
+static unsigned int packet_of(struct weir_plan *plan, const struct sk_buff *skb,
+			      const struct nf_hook_state *state, struct weir_seen *seen,
+			      struct weir_packet *p)
+{
+	const struct net_device *in = ingress_device(skb, state);
+	enum weir_dissected result;
+	struct weir_frame f UNINITIALIZED;
+
+	seen->in_ifindex = in ? in->ifindex : 0;
+	seen->out_ifindex = state->out ? state->out->ifindex : 0;
+	seen->mac = in ? weir_sight_mac(skb) : NULL;
+	weir_sight_frame(skb, in, &f);
+	result = weir_dissect(&f, plan->look_inside, p);
+	if (unlikely(result))
+		return weir_dissected_skip(result);
+	if (is_ipvs(skb, state, p))
+		return WEIR_SKIP_IPVS;
+	if (in && secpath_exists(skb))
+		p->flags |= WEIR_FLOW_SECPATH;
+	return WEIR_NOT_SKIPPED;
+}
+
 static void meter(struct weir_watch *w, struct weir_plan *plan, const struct sk_buff *skb,
 		  const struct nf_hook_state *state, enum weir_observed observed)
 {
-	const struct net_device *in = ingress_device(skb, state);
-	const struct weir_seen seen = {
-		.observed = observed,
-		.in_ifindex = in ? in->ifindex : 0,
-		.out_ifindex = state->out ? state->out->ifindex : 0,
-		.mac = in ? weir_sight_mac(skb) : NULL,
-	};
-	enum weir_dissected result;
+	struct weir_seen seen = { .observed = observed };
 	struct weir_packet p UNINITIALIZED;
-	struct weir_frame f UNINITIALIZED;
+	unsigned int reason = packet_of(plan, skb, state, &seen, &p);
 
-	weir_sight_frame(skb, in, &f);
-	result = weir_dissect(&f, plan->look_inside, &p);
-	if (unlikely(result)) {
-		weir_sight_skip(w, skb, weir_dissected_skip(result));
-		return;
-	}
-	if (is_ipvs(skb, state, &p)) {
-		weir_sight_skip(w, skb, WEIR_SKIP_IPVS);
-		return;
-	}
-	if (in && secpath_exists(skb))
-		p.flags |= WEIR_FLOW_SECPATH;
-	weir_sight_count(w, skb, &p, &seen);
+	if (likely(reason == WEIR_NOT_SKIPPED))
+		weir_sight_count(w, skb, &p, &seen);
+	else
+		weir_sight_skip(w, skb, reason);
+}
+
+unsigned int weir_hooks_ip_handed_over(void *priv, struct sk_buff *skb,
+				       const struct nf_hook_state *state)
+{
+#if IS_ENABLED(CONFIG_NF_FLOW_TABLE)
+	struct weir_watch *w = priv;
+	struct weir_plan *plan = this_cpu_read(w->here->plan);
+	struct weir_seen seen = { .observed = WEIR_OBSERVED_FORWARD };
+	enum ip_conntrack_info info;
+	struct nf_conn *ct = nf_ct_get(skb, &info);
+	struct weir_packet p;
+
+	if (likely(!ct || !test_bit(IPS_OFFLOAD_BIT, &ct->status)) || !(plan->modes & ROUTED) ||
+	    skip_received(skb, state) != WEIR_NOT_SKIPPED)
+		return NF_ACCEPT;
+	if (packet_of(plan, skb, state, &seen, &p) == WEIR_NOT_SKIPPED)
+		weir_sight_mark(w, &p, &seen, WEIR_FLOW_PARTIAL);
+#endif
+	return NF_ACCEPT;
 }
 
 static unsigned int hook(void *priv, const struct sk_buff *skb, const struct nf_hook_state *state,

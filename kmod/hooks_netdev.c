@@ -31,7 +31,7 @@
 #include "ports.h"
 #include "sight.h"
 
-#define INGRESS	(1U << WEIR_MODE_INGRESS)
+#define INGRESS	BIT(WEIR_MODE_INGRESS)
 
 static bool is_in_force(struct weir_plan *plan)
 {

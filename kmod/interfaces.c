@@ -6,15 +6,14 @@
  */
 
 #include <linux/if_vlan.h>
-#include <linux/kallsyms.h>
 #include <linux/netdevice.h>
 #include <linux/rtnetlink.h>
-#include <linux/string.h>
 #include <net/genetlink.h>
 #include <net/net_namespace.h>
 #include <net/sock.h>
 
 #include "dump.h"
+#include "flowtable.h"
 #include "hooks.h"
 #include "meter.h"
 #include "net.h"
@@ -25,34 +24,6 @@ static bool is_taken(const struct net_device *dev)
 {
 	return netif_is_bridge_port(dev) || netif_is_ovs_port(dev) || netif_is_lag_port(dev) ||
 	       netif_is_l3_master(dev);
-}
-
-/*
- * A flowtable's hook is known by its name alone: a reference to the function would
- * make this module depend on flowtables.
- */
-static bool is_flowtable(const void *function)
-{
-	char name[KSYM_SYMBOL_LEN];
-
-	sprint_symbol(name, (unsigned long)function);
-	return strstarts(name, "nf_flow_offload_");
-}
-
-bool weir_interfaces_has_flowtable(const struct net_device *dev)
-{
-	bool found = false;
-#ifdef CONFIG_NETFILTER_INGRESS
-	const struct nf_hook_entries *hooks;
-	unsigned int i;
-
-	rcu_read_lock();
-	hooks = rcu_dereference(dev->nf_hooks_ingress);
-	for (i = 0; hooks && i < hooks->num_hook_entries && !found; i++)
-		found = is_flowtable(hooks->hooks[i].hook);
-	rcu_read_unlock();
-#endif
-	return found;
 }
 
 static bool has_xdp(const struct net_device *dev)
@@ -89,7 +60,7 @@ static u32 bypass(struct weir_plan *plan, struct net_device *dev)
 	if (rtnl_dereference(dev->rx_handler) && !netif_is_lag_port(dev) &&
 	    !(netif_is_bridge_port(dev) && plan->modes & BIT(WEIR_MODE_BRIDGE)))
 		ways |= BIT(WEIR_BYPASS_RX_HANDLER);
-	if (weir_interfaces_has_flowtable(dev))
+	if (weir_flowtable_at(dev))
 		ways |= BIT(WEIR_BYPASS_FLOWTABLE);
 	return ways;
 }

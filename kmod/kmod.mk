@@ -46,5 +46,6 @@ module-lint: kmod-sync
 	rm -rf $(KMOD_OUT)-sparse && cp -r $(KMOD_OUT) $(KMOD_OUT)-sparse
 	$(MAKE) --no-print-directory -C $(KDIR) M=$(KMOD_OUT)-sparse C=2 \
 		CF="-D__CHECK_ENDIAN__ -Wsparse-error" WEIR_VERSION=$(VERSION) modules
+	tests/structs $(KMOD_OUT)-sparse/weir.ko docs/kernel.md
 
 .PHONY: kmod-check-kdir kmod-sync module dkms-tree dkms module-lint

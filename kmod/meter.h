@@ -39,22 +39,26 @@ struct weir_cursor {
 
 /*
  * One CPU's share. The packet path takes this lock and no other, and only its
- * own CPU's.
+ * own CPU's. The first line is what it reads of it, the second what it writes, and it
+ * touches no other unless a flow starts or ends, or one of the rarer things is on.
  */
 struct weir_cpu {
 	spinlock_t lock;	/* tables, log (see there), fragments, ledger, sampler, sealed */
 	bool sealed;		/* a batch was sealed since someone looked */
+	bool moving;		/* flows move from old to table */
 	u32 cpu;
-	struct weir_meter *meter;
-	struct weir_sampler sampler;
-	struct weir_ledger ledger;
-	struct weir_table table;
-	struct weir_late late[WEIR_NAT_LATE];
-	struct weir_table old;	/* its flows move to table; no sets when none do */
 	u32 moved;		/* sets of old that are empty for good */
-	u32 moves;		/* holds of the lock in which flows moved */
+	struct weir_meter *meter;
+	struct weir_table table;
+	struct weir_sampler sampler;
+
+	struct weir_ledger ledger ____cacheline_aligned_in_smp;
+
+	struct weir_late late[WEIR_NAT_LATE];
 	struct weir_log log;
 	struct weir_fragments *fragments;
+	struct weir_table old;	/* its flows move to table; no sets when none do */
+	u32 moves;		/* holds of the lock in which flows moved */
 	struct weir_cursor expire;
 	struct work_struct kick; /* queued by the packet path when it seals */
 } ____cacheline_aligned_in_smp;

@@ -54,9 +54,6 @@ int weir_ports_open(struct weir_plan *plan, struct netlink_ext_ack *extack);
 /* Take all hooks out; packets may be inside until a grace period is over. Takes RTNL. */
 void weir_ports_close(struct weir_plan *plan);
 
-/* Does an nftables flowtable forward what comes in by @dev? interfaces.c */
-bool weir_interfaces_has_flowtable(const struct net_device *dev);
-
 int weir_ports_register(void);
 void weir_ports_unregister(void);
 

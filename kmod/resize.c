@@ -96,6 +96,7 @@ static void begin(struct weir_cpu *c, struct weir_table *table)
 	c->old = c->table;
 	c->table = *table;
 	c->moved = 0;
+	c->moving = true;
 	c->moves++;
 	weir_nat_forget(c);
 	spin_unlock_bh(&c->lock);
@@ -115,8 +116,10 @@ static void move_all(struct weir_cpu *c)
 			room = weir_cache_move(c, ktime_get_ns());
 		c->moves++;
 		weir_nat_forget(c);
-		if (c->moved == c->old.nsets)
+		if (c->moved == c->old.nsets) {
 			swap(gone, c->old);
+			c->moving = false;
+		}
 		sealed = c->sealed;
 		c->sealed = false;
 		spin_unlock_bh(&c->lock);

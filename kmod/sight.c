@@ -139,6 +139,28 @@ void weir_sight_skip(struct weir_watch *w, const struct sk_buff *skb, unsigned i
 	local_bh_enable();
 }
 
+static void complete_key(const struct weir_watch *w, const struct weir_seen *seen,
+			 struct weir_key *key)
+{
+	key->in_ifindex = seen->in_ifindex;
+	key->netns = w->netns;
+	key->where |= seen->observed << WEIR_WHERE_OBSERVED_SHIFT;
+}
+
+void weir_sight_mark(struct weir_watch *w, struct weir_packet *p, const struct weir_seen *seen,
+		     u16 flags)
+{
+	struct weir_cpu *c;
+
+	complete_key(w, seen, &p->key);
+	local_bh_disable();
+	c = w->meter->by_cpu[smp_processor_id()];
+	spin_lock(&c->lock);
+	weir_cache_mark(c, &p->key, flags);
+	spin_unlock(&c->lock);
+	local_bh_enable();
+}
+
 void weir_sight_count(struct weir_watch *w, const struct sk_buff *skb, struct weir_packet *p,
 		      const struct weir_seen *seen)
 {
@@ -149,9 +171,7 @@ void weir_sight_count(struct weir_watch *w, const struct sk_buff *skb, struct we
 	u32 hash;
 	u64 now;
 
-	p->key.in_ifindex = seen->in_ifindex;
-	p->key.netns = w->netns;
-	p->key.where |= seen->observed << WEIR_WHERE_OBSERVED_SHIFT;
+	complete_key(w, seen, &p->key);
 
 	local_bh_disable();
 	c = w->meter->by_cpu[smp_processor_id()];

@@ -41,6 +41,10 @@ const u8 *weir_sight_mac(const struct sk_buff *skb);
 void weir_sight_count(struct weir_watch *w, const struct sk_buff *skb, struct weir_packet *p,
 		      const struct weir_seen *seen);
 
+/* The flow that @p, seen so, is of: set WEIR_FLOW_* bits in it, if it is in the table. */
+void weir_sight_mark(struct weir_watch *w, struct weir_packet *p, const struct weir_seen *seen,
+		     u16 flags);
+
 /* Count it as skipped for @reason. */
 void weir_sight_skip(struct weir_watch *w, const struct sk_buff *skb, unsigned int reason);
 

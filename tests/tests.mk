@@ -35,19 +35,28 @@ check-unit: host-tests
 check-lab: lab-modules host-tests
 	tests/run lab
 
+# The kernels of other Debian releases, and data races: tests/lab/matrix. Downloads and
+# builds much the first time.
+matrix: setup
+	tests/setup matrix
+	tests/lab/matrix $(NAMES)
+
 lab-shell:
 	@tests/lab/shell
 
-# Scripts by shellcheck; the module by checkpatch and sparse.
+# Scripts by shellcheck; the module by checkpatch, sparse and the kernel's semantic patches.
 SHELL_SCRIPTS = $(shell git ls-files | xargs grep -lE '^\#!/bin/(ba)?sh|^\# shellcheck shell=' 2>/dev/null)
 
-lint: lint-shell lint-kernel
+lint: lint-shell lint-kernel lint-cocci
 
 lint-shell:
 	shellcheck -x -P SCRIPTDIR -P . -e SC1091,SC2119,SC2120 $(SHELL_SCRIPTS)
 
 lint-kernel:
-	$(MAKE) module-lint KDIR="$$(tests/lab/kernel headers)" CHECKPATCH="$$(tests/checkpatch)"
+	$(MAKE) module-lint KDIR="$$(tests/lab/kernel headers)" CHECKPATCH="$$(tests/kernel-scripts)/checkpatch.pl"
 
-.PHONY: setup lab-modules host-tests check check-unit check-lab lab-shell \
-	lint lint-shell lint-kernel
+lint-cocci:
+	tests/coccicheck
+
+.PHONY: matrix setup lab-modules host-tests check check-unit check-lab lab-shell \
+	lint lint-shell lint-kernel lint-cocci

@@ -133,9 +133,10 @@
  *   what a bridge forwards, there and not where br_netfilter shows it. So what a firewall
  *   drops on its way to such an interface is in SKIPPED only. IPsec and tunnels: the packet
  *   inside and the one outside are two packets.
- *   Counted more than once are: with several modes, what the host receives through a bridge by a port of
- *   NETDEV, when not all ports are and receive packet steering is on for the bridge, or a VLAN device is on the bridge;
- *   a datagram that multicast routing sends to several interfaces (ROUTED, NETDEV: for each).
+ *   Counted more than once are: a datagram that multicast routing sends to several
+ *   interfaces (ROUTED, NETDEV: for each); with an IP mode, what the host receives through a
+ *   bridge by a port of NETDEV when not all ports are, and receive packet steering is on for
+ *   the bridge, or a VLAN device is on it.
  *
  * Control
  *   GET_CONFIG  out: every attribute SET_CONFIG takes.
@@ -167,9 +168,10 @@
  *               to the log as far as there is room.
  *               out: MOVED (u64 flows), LEFT (u64 flows that found no room).
  *
- *   GET_INTERFACES dump of the interfaces of the namespace: IFINDEX, IFNAME, SEEN_BY (modes in force
- *               that see its packets), BYPASS (ways in which packets may come in by it that none
- *               of them sees). -ENETDOWN: metering is off.
+ *   GET_INTERFACES
+ *               dump of the interfaces of the namespace: IFINDEX, IFNAME, SEEN_BY (modes in
+ *               force that see its packets), BYPASS (ways in which packets may come in by it
+ *               that none of them sees). -ENETDOWN: metering is off.
  *
  *   NOTICE      multicast, group "notices" (CAP_NET_ADMIN): NOTICE (u32, enum
  *               weir_notice), INSTANCE; at most one of a kind each second.
@@ -354,6 +356,7 @@ enum weir_counter {
 	WEIR_COUNTER_BATCHES,		/* batches sealed */
 	WEIR_COUNTER_LOG_FULL,		/* times expiry stopped because the log was full */
 	WEIR_COUNTER_SHORT_L4,		/* counted, with what there was of a cut transport header */
+	WEIR_COUNTER_PARTIAL,		/* flows handed over to a flowtable (WEIR_FLOW_PARTIAL) */
 
 	__WEIR_COUNTER_COUNT,
 };

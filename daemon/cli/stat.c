@@ -43,6 +43,7 @@ static const char *const counter_words[__WEIR_COUNTER_COUNT] = {
 	[WEIR_COUNTER_BATCHES] = "batches",
 	[WEIR_COUNTER_LOG_FULL] = "log full",
 	[WEIR_COUNTER_SHORT_L4] = "short transport header",
+	[WEIR_COUNTER_PARTIAL] = "partial",
 };
 
 struct stats {
@@ -252,6 +253,11 @@ static void print_counters(const struct weir_cli_options *o, const struct weir_c
 		printf("  short    %s packets were counted without ports: their transport header "
 		       "is cut\n",
 		       weir_cli_show_number(s->counters[WEIR_COUNTER_SHORT_L4], o->exact, text,
+					    sizeof(text)));
+	if (s->counters[WEIR_COUNTER_PARTIAL])
+		printf("  partial  %s flows were handed over to a flowtable, which forwards packets "
+		       "of them unseen\n",
+		       weir_cli_show_number(s->counters[WEIR_COUNTER_PARTIAL], o->exact, text,
 					    sizeof(text)));
 }
 

@@ -171,11 +171,15 @@ static int check_settings(const char *path, const struct weir_node_config *confi
 		const char *name = weir_node_settings[i], *nearest;
 		const struct weir_setting_row *row = weir_setting_find(name, &nearest);
 		struct weir_setting setting;
+		char key[32];
 
 		if (!*config->setting[i] ||
 		    (row && !weir_setting_parse(row, config->setting[i], &setting)))
 			continue;
-		weir_log_error("%s: [kernel] %s: \"%s\" is not %s", path, name, config->setting[i],
+		snprintf(key, sizeof(key), "%s", name);
+		for (char *c = key; *c; c++)
+			*c = *c == '-' ? '_' : *c;
+		weir_log_error("%s: [kernel] %s: \"%s\" is not %s", path, key, config->setting[i],
 			       row ? row->expected : "known");
 		return -EINVAL;
 	}

@@ -198,6 +198,18 @@ bool weir_pairer_fits(const struct weir_pairer *pairer, const struct weir_half *
 	return !memcmp(pairer->first.key, half->key, sizeof(half->key));
 }
 
+/*
+ * A further record of a direction. Packets that several CPUs saw by turns are in several records at
+ * once: the second packet may be the first of another record, and so may be the first with payload.
+ */
+static void note_times(struct weir_half *known, const struct weir_half *half)
+{
+	if (!known->second_ns || half->start_ns < known->second_ns)
+		known->second_ns = half->start_ns;
+	if (half->payload_ns && (!known->payload_ns || half->payload_ns < known->payload_ns))
+		known->payload_ns = half->payload_ns;
+}
+
 bool weir_pairer_add(struct weir_pairer *pairer, const struct weir_half *half, uint64_t gap_ns)
 {
 	bool back;
@@ -209,6 +221,8 @@ bool weir_pairer_add(struct weir_pairer *pairer, const struct weir_half *half, u
 	back = half->backwards != pairer->first.backwards && !half->same_ends;
 	if (back && !pairer->pair.reverse.records)
 		pairer->reverse = *half;
+	else if (pairer->count)
+		note_times(back ? &pairer->reverse : &pairer->first, half);
 	add_side(back ? &pairer->pair.reverse : &pairer->pair.forward, half);
 	if (half->end_ns > pairer->end_ns)
 		pairer->end_ns = half->end_ns;

@@ -32,7 +32,7 @@ int weir_half_order(const void *arg, const void *x, const void *y);
 struct weir_pairer {
 	uint64_t count; /* records in it */
 	uint64_t end_ns; /* the latest */
-	struct weir_half first, reverse; /* first records of the directions */
+	struct weir_half first, reverse; /* first records of the directions, with times of all */
 	struct weir_pair pair;
 };
 

@@ -143,7 +143,9 @@ say("flows and pairs in other orders: the first of both nodes, merged")
 of_node = {name: sum(f["bytes"] for f in cluster.ask("flows", "--limit", "0", node=name)) for name in ("n1", "n2")}
 lines = weir_lines("top", "--by", "node,in_name", "--master", "--socket", cluster.socket)
 assert {(line["node"], line["in_name"]): line["bytes"] for line in lines} == \
-    {(name, "lo"): total for name, total in of_node.items()}, lines
+    {(name, "#1" if foreign else "lo"): sum(f["bytes"] for f in cluster.ask("flows", "--limit", "0", node=name)
+                                            if bool(f.get("netns")) == foreign)
+     for name in of_node for foreign in (False, True)}, lines
 lines = weir_lines("top", "--by", "proto", "--sum", "bytes", "node n2", "--master", "--socket", cluster.socket)
 assert sum(line["bytes"] for line in lines) == of_node["n2"], lines
 done = subprocess.run([WEIR, "flows", "in if nosuch0 and tcp", "--master", "--socket", cluster.socket],

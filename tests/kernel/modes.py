@@ -72,14 +72,15 @@ class Meter:
         self.client = w.Client()
         self.before = None
 
-    def set(self, modes, interfaces="", **more):
+    def set(self, modes, interfaces="", quiet=False, **more):
         bits = sum(1 << getattr(w, f"WEIR_MODE_{name.upper()}") for name in modes.split("+"))
         if interfaces:
             more["INTERFACES"] = interfaces
         self.client.config(ENABLED=1, MODES=bits, IDLE_TIMEOUT_MS=600000, **more)
         got = self.client.config()
         assert got["MODES"] == bits and (not interfaces or got["INTERFACES"] == interfaces), got
-        print(f"{modes} {interfaces}")
+        if not quiet:
+            print(f"{modes} {interfaces}")
 
     def skipped(self):
         now = [packets for _, packets, _ in w.check_ledgers(self.client)["SKIPPED"]]
@@ -283,9 +284,90 @@ def test_wrapped(m):
                 assert got == COUNT, f"{mode}: {got} packets of {name} outside from {source}"
 
 
+def start(namespace, function):
+    """The same as inside(), not waited for. Return: the process."""
+    child = os.fork()
+    if not child:
+        status = 1
+        try:
+            inside(namespace, function)
+            status = 0
+        finally:
+            os._exit(status)
+    return child
+
+
+def test_switching(m):
+    """Modes and interfaces change under traffic: none is missed, none counted twice."""
+    port, packets = next(ports), 20000
+    modes = (("ingress", ""), ("routed", ""), ("netdev", "c0"), ("routed", ""), ("netdev", "c*"),
+             ("ingress+netdev", "c0"), ("routed+bridge+netdev", "s0 c0"), ("netdev", "c0 l0"),
+             ("routed", ""))
+
+    def flood():
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+            for i in range(packets):
+                s.sendto(b"once", ("10.2.0.2", port))
+                if i % 8 == 0:
+                    time.sleep(0.0001)
+
+    m.set("routed")
+    sender = start("client", flood)
+    changes = 0
+    while os.waitpid(sender, os.WNOHANG) == (0, 0):
+        m.set(*modes[changes % len(modes)], quiet=True)
+        changes += 1
+    time.sleep(0.2)
+    flows = m.count(port)
+    got = sum(f["packets"] for f in flows)
+    print(f"  {got} packets in {len(flows)} flows over {changes} changes, at",
+          sorted({f["observed"] for f in flows}))
+    assert changes > len(modes) and len({f["observed"] for f in flows}) >= 3, changes
+    assert got == packets, f"{got} packets instead of {packets}: {flows}"
+
+
+FLOWTABLE = """
+table inet quick {
+    flowtable fast {
+        hook ingress priority 0
+        devices = { c0, s0 }
+    }
+    chain forward {
+        type filter hook forward priority 0;
+        udp dport 7000-8000 flow add @fast
+    }
+}
+"""
+
+
+def test_flowtable(m):
+    """The first packets of a connection are routed and the flow says so; interfaces see all."""
+    m.set("routed")
+    subprocess.run(["nft", "-f", "-"], input=FLOWTABLE, text=True, check=True)
+    ways = m.interfaces()
+    assert ways["c0"][1] & 1 << w.WEIR_BYPASS_FLOWTABLE and ways["l0"][1] == RX_HANDLER, ways
+    # from the second packet on it is not seen; and until the module has found the flowtable, not marked
+    wait(lambda: m.check("to the flowtable", "client", "10.2.0.2", 2, at=FORWARD)[0]["flags"]
+         & w.WEIR_FLOW_PARTIAL)
+    assert m.client.stats()["COUNTERS"][w.WEIR_COUNTER_PARTIAL] >= 1
+    flows = m.check("past it", "left", "10.5.0.1", at=LOCAL_IN)
+    assert not any(f["flags"] & w.WEIR_FLOW_PARTIAL for f in flows)
+    m.set("netdev", "c0 s0")
+    assert m.interfaces()["c0"] == (NETDEV_ONLY, 0)
+    m.check("to the flowtable", "client", "10.2.0.2", at=INGRESS, skip="OTHER_MODE")
+    m.set("netdev", "s0")
+    m.check("out of the flowtable", "client", "10.2.0.2", at=EGRESS)
+    m.set("routed+netdev", "c0 s0")
+    m.check("to the flowtable", "client", "10.2.0.2", at=INGRESS)
+    run("nft", "delete", "table", "inet", "quick")
+    m.set("routed")
+    m.check("without it", "client", "10.2.0.2", at=FORWARD)
+
+
 def main():
     m = Meter()
-    tests = sys.argv[1:] or ["netdev", "interfaces_come_and_go", "bridge", "together", "wrapped"]
+    tests = sys.argv[1:] or ["netdev", "interfaces_come_and_go", "bridge", "together", "wrapped", "flowtable",
+                             "switching"]
     m.set("routed")
     for name in tests:
         print(f"== {name}", flush=True)

@@ -28,6 +28,7 @@ import select, socket, sys
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 s.bind(("10.1.0.2", 4444))
 n = 0
+print("ready", flush=True)
 while not select.select([sys.stdin], [], [], 0.001)[0]:
     for port in range(30000 + n % 700, 30000 + n % 700 + 50):
         s.sendto(b"x", ("10.2.0.2", port))
@@ -172,6 +173,7 @@ def test_under_traffic(client):
     fresh(client, TABLE_FLOWS=256, LOG_BATCHES=64)
     flood = subprocess.Popen(["ip", "netns", "exec", "client", sys.executable, "-c", FLOOD],
                              stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    flood.stdout.readline()
     stop, counts = threading.Event(), {"dumps": 0, "interrupted": 0, "flows": 0, "twice": 0}
     dumper = threading.Thread(target=dump_again_and_again, args=(stop, counts))
     dumper.start()
@@ -183,6 +185,9 @@ def test_under_traffic(client):
                 client.config(TABLE_FLOWS=flows)
                 w.check_ledgers(client)
                 changes += 1
+                seen = counts["dumps"]
+                while counts["dumps"] == seen and dumper.is_alive():
+                    time.sleep(0.01)
                 if changes % 5 == 0:
                     client.flush()
                 reader.drain(0.02)
@@ -197,7 +202,7 @@ def test_under_traffic(client):
         lost = stats["LOST"][w.WEIR_LOST_NO_ROOM][1]
         total = sum(scanned(reader.flows).values())
         assert sent - lost <= total <= sent, (total, sent, lost)
-        assert counts["dumps"] and counts["flows"] and not counts["twice"], counts
+        assert counts["dumps"] >= changes and counts["flows"] and not counts["twice"], counts
     print(f"{changes} changes under traffic: {total} of {sent} packets in records, {lost} lost; "
           f"{counts}")
 

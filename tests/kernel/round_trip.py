@@ -101,12 +101,13 @@ def main():
     path, client_delay, server_delay = sys.argv[1], *(int(word) * MS for word in sys.argv[2:])
     good = True
     for name, target in TARGETS.items():
+        echo = ping(target)     # first, and so it is ping that waits for addresses to be resolved
         ends = converse(target)
-        echo = ping(target)
         weirnl.Client().flush()
         pair = pair_of(path, target)
         print(f"{name}: netem {client_delay / MS:.0f} + {server_delay / MS:.0f} ms, ping "
-              f"{echo[0] / MS:.3f} to {echo[1] / MS:.3f} ms, weir {pair['rtt_ns'] / MS:.3f} ms")
+              f"{echo[0] / MS:.3f} to {echo[1] / MS:.3f} ms, weir {(pair['rtt_ns'] or 0) / MS:.3f} ms; "
+              f"records {pair['forward']['records']} + {pair['reverse']['records']}")
         good &= echo[0] >= client_delay + server_delay
         good &= check("server's round trip", server_delay, pair["server_rtt_ns"],
                       ends["connect_ns"] - client_delay)

@@ -6,8 +6,14 @@
 #include <string.h>
 
 #include "captured.h"
+#include "kmod/fragments.h"
+#include "kmod/meter.h"
 
 #define DAY (86400 * 1000000000ULL)
+
+enum {
+	FRAGMENT_TICKS = 1000, /* as in kmod/fragments.c */
+};
 
 void captured_differ(struct captured *c, const char *format, ...)
 {
@@ -113,7 +119,8 @@ static void read_claims(const u8 *ip, u32 captured, struct weir_key *key, struct
 		s->tcp_flags = ip[header + 13];
 }
 
-static void refuse(struct captured *c, const struct capture_packet *p, u32 at)
+static void refuse(struct captured *c, struct captured_sum *sums, const struct capture_packet *p,
+		   u32 at)
 {
 	const u8 *ip = p->data + at;
 	const u32 captured = p->captured - at;
@@ -126,7 +133,7 @@ static void refuse(struct captured *c, const struct capture_packet *p, u32 at)
 	read_claims(ip, captured, &key, &s);
 	row = find_row(c, &key);
 	if (row != NO_ROW)
-		captured_sum_add(&c->refused[row], &s);
+		captured_sum_add(&sums[row], &s);
 }
 
 static u32 number_of(struct captured *c, struct weir_key *key)
@@ -144,7 +151,7 @@ static u32 number_of(struct captured *c, struct weir_key *key)
 	return i;
 }
 
-static void dissect(struct captured *c, size_t at)
+static void dissect(struct captured *c, struct captured_sum *refused, size_t at)
 {
 	const struct capture_packet *p = &c->capture.packets[at];
 	struct captured_event *e = &c->events[c->nevents];
@@ -169,14 +176,14 @@ static void dissect(struct captured *c, size_t at)
 		captured_differ(c, "packet %zu: dissected with result %u, but it is %s", at + 1,
 				result, wrong ?: "good");
 	if (result != WEIR_DISSECTED_OK) {
-		refuse(c, p, offset);
+		refuse(c, refused, p, offset);
 		return;
 	}
 	e->time = p->time;
 	e->at = at;
 	e->p.key.where |= WEIR_OBSERVED_PRE_ROUTING << WEIR_WHERE_OBSERVED_SHIFT;
-	e->key = number_of(c, &e->p.key);
-	if (c->rows[e->key] == NO_ROW)
+	e->row = find_row(c, &e->p.key);
+	if (e->row == NO_ROW)
 		captured_differ(c, "packet %zu: a flow that the reference does not have", at + 1);
 	else
 		c->nevents++;
@@ -210,31 +217,130 @@ static void sort_events(struct captured *c)
 	}
 }
 
-bool captured_open(struct captured *c, const char *folder, const char *corrections,
-		   const char *name)
+static void sum_event(struct captured_sum *sums, const struct captured_event *e, int row)
+{
+	const struct captured_sum what = {
+		.packets = 1,
+		.bytes = e->p.bytes,
+		.fragments = !!(e->p.flags & WEIR_FLOW_FRAGMENTS),
+		.first = e->time,
+		.last = e->time,
+		.tcp_flags = (u8)e->p.tcp_flags, /* the reference has eight */
+	};
+
+	captured_sum_add(&sums[row], &what);
+}
+
+static bool is_same_datagram(const struct captured_event *a, const struct captured_event *b)
+{
+	const struct weir_key *x = &a->p.key, *y = &b->p.key;
+	const u16 where = WEIR_WHERE_LATER_FRAGMENT;
+
+	return b->p.flags & WEIR_FLOW_FRAGMENTS && a->p.fragment_id == b->p.fragment_id &&
+	       !memcmp(x->src_addr, y->src_addr, 16) && !memcmp(x->dst_addr, y->dst_addr, 16) &&
+	       x->vlan_id == y->vlan_id && x->inner_vlan_id == y->inner_vlan_id &&
+	       (x->where | where) == (y->where | where) &&
+	       (x->where & WEIR_WHERE_IPV6 || x->protocol == y->protocol);
+}
+
+/*
+ * The first fragment of the later one @at: the latest before it, unless for a second nothing
+ * came of the datagram.
+ */
+static int find_first(const struct captured *c, size_t at)
+{
+	u32 tick = weir_ticks(c->events[at].now);
+
+	for (size_t i = at; i-- > 0;) {
+		const struct captured_event *e = &c->events[i];
+
+		if (!is_same_datagram(&c->events[at], e))
+			continue;
+		if (tick - weir_ticks(e->now) > FRAGMENT_TICKS)
+			break;
+		if (!(e->p.key.where & WEIR_WHERE_LATER_FRAGMENT))
+			return e->row;
+		tick = weir_ticks(e->now);
+	}
+	return NO_ROW;
+}
+
+/* What records are to be, by the row: before anything of an event is changed. */
+static void expect(struct captured *c)
+{
+	for (size_t i = 0; i < c->nevents; i++) {
+		const struct captured_event *e = &c->events[i];
+		int row = NO_ROW;
+
+		if (e->p.key.where & WEIR_WHERE_LATER_FRAGMENT) {
+			row = find_first(c, i);
+			c->later++;
+			c->moved += row != NO_ROW;
+		}
+		sum_event(c->expected, e, row == NO_ROW ? e->row : row);
+	}
+}
+
+static bool find_ports(struct captured *c)
+{
+	struct weir_meter meter = {.hash_key.key[0] = 1};
+	struct weir_cpu cpu = {.meter = &meter};
+
+	if (weir_fragments_init(&cpu, 0))
+		return false;
+	for (size_t i = 0; i < c->nevents; i++) {
+		struct captured_event *e = &c->events[i];
+
+		if (e->p.flags & WEIR_FLOW_FRAGMENTS)
+			weir_fragments_ports(&cpu, &e->p, e->now);
+		e->key = number_of(c, &e->p.key);
+		if (c->rows[e->key] == NO_ROW)
+			captured_differ(c, "packet %zu: given ports that nobody has", e->at + 1);
+	}
+	weir_fragments_destroy(&cpu);
+	return true;
+}
+
+static bool read_files(struct captured *c, const char *folder, const char *corrections,
+		       const char *name)
 {
 	char path[4096];
 
+	snprintf(path, sizeof(path), "%s/pcap/%s", folder, name);
+	return capture_read(path, &c->capture) && capture_table_read(folder, name, &c->table) &&
+	       capture_table_correct(corrections, name, &c->table);
+}
+
+static void check_reference(struct captured *c, const struct captured_sum *refused);
+
+bool captured_open(struct captured *c, const char *folder, const char *corrections,
+		   const char *name)
+{
+	struct captured_sum *refused = NULL;
+	bool done = false;
+
 	memset(c, 0, sizeof(*c));
 	c->name = name;
-	snprintf(path, sizeof(path), "%s/pcap/%s", folder, name);
-	if (!capture_read(path, &c->capture) || !capture_table_read(folder, name, &c->table) ||
-	    !capture_table_correct(corrections, name, &c->table)) {
-		captured_close(c);
-		return false;
-	}
+	if (!read_files(c, folder, corrections, name))
+		goto out;
 	c->events = calloc(c->capture.n + 1, sizeof(*c->events));
 	c->keys = calloc(c->capture.n + 1, sizeof(*c->keys));
 	c->rows = calloc(c->capture.n + 1, sizeof(*c->rows));
-	c->refused = calloc(c->table.n + 1, sizeof(*c->refused));
-	if (!c->events || !c->keys || !c->rows || !c->refused) {
-		captured_close(c);
-		return false;
-	}
+	c->expected = calloc(c->table.n + 1, sizeof(*c->expected));
+	refused = calloc(c->table.n + 1, sizeof(*refused));
+	if (!c->events || !c->keys || !c->rows || !c->expected || !refused)
+		goto out;
 	for (size_t i = 0; i < c->capture.n; i++)
-		dissect(c, i);
+		dissect(c, refused, i);
 	sort_events(c);
-	return true;
+	check_reference(c, refused);
+	expect(c);
+	done = find_ports(c);
+out:
+	free(refused);
+	if (!done)
+		captured_close(c);
+	return done;
 }
 
 void captured_close(struct captured *c)
@@ -244,7 +350,7 @@ void captured_close(struct captured *c)
 	free(c->events);
 	free(c->keys);
 	free(c->rows);
-	free(c->refused);
+	free(c->expected);
 }
 
 capture_ns captured_time(struct captured *c, u64 now)
@@ -265,34 +371,62 @@ capture_ns captured_time(struct captured *c, u64 now)
 	return 0;
 }
 
-static void differ_row(struct captured *c, const struct capture_flow *f,
-		       const struct captured_sum *s, const char *what)
+static void differ_row(struct captured *c, int row, const struct captured_sum *have,
+		       const struct captured_sum *want, const char *what)
 {
+	const struct capture_flow *f = &c->table.flows[row];
 	char src[INET6_ADDRSTRLEN], dst[INET6_ADDRSTRLEN];
 
 	inet_ntop(AF_INET6, f->src, src, sizeof(src));
 	inet_ntop(AF_INET6, f->dst, dst, sizeof(dst));
 	captured_differ(c,
 			"protocol %u %s %u > %s %u%s: %llu packets, %llu bytes, flags 0x%x, %llu "
-			"fragments; reference %llu, %llu, 0x%x, %u",
-			f->protocol, src, f->src_port, dst, f->dst_port, what, s->packets,
-			s->bytes, s->tcp_flags, s->fragments, (unsigned long long)f->packets,
-			(unsigned long long)f->bytes, f->tcp_flags, f->fragments);
+			"fragments, not %llu, %llu, 0x%x, %llu",
+			f->protocol, src, f->src_port, dst, f->dst_port, what, have->packets,
+			have->bytes, have->tcp_flags, have->fragments, want->packets, want->bytes,
+			want->tcp_flags, want->fragments);
+}
+
+static void compare_row(struct captured *c, int row, const struct captured_sum *have,
+			const struct captured_sum *want)
+{
+	if (have->packets != want->packets || have->bytes != want->bytes ||
+	    have->tcp_flags != want->tcp_flags || have->fragments != want->fragments)
+		differ_row(c, row, have, want, "");
+	else if (want->packets && (have->first != want->first || have->last != want->last))
+		differ_row(c, row, have, want, ", other times");
+}
+
+/* The packets as they were dissected, and those that were refused, are the reference. */
+static void check_reference(struct captured *c, const struct captured_sum *refused)
+{
+	struct captured_sum *sums = calloc(c->table.n + 1, sizeof(*sums));
+
+	if (!sums)
+		abort();
+	for (size_t i = 0; i < c->nevents; i++)
+		sum_event(sums, &c->events[i], c->events[i].row);
+	for (size_t i = 0; i < c->table.n; i++) {
+		const struct capture_flow *f = &c->table.flows[i];
+		const struct captured_sum want = {
+			.packets = f->packets,
+			.bytes = f->bytes,
+			.fragments = f->fragments,
+			.first = f->first,
+			.last = f->last,
+			.tcp_flags = f->tcp_flags,
+		};
+
+		captured_sum_add(&sums[i], &refused[i]);
+		compare_row(c, (int)i, &sums[i], &want);
+		if (refused[i].packets > f->bad)
+			differ_row(c, (int)i, &refused[i], &want, ", refused more than are bad");
+	}
+	free(sums);
 }
 
 void captured_compare(struct captured *c, const struct captured_sum *sums)
 {
-	for (size_t i = 0; i < c->table.n; i++) {
-		const struct capture_flow *f = &c->table.flows[i];
-		struct captured_sum s = sums[i];
-
-		captured_sum_add(&s, &c->refused[i]);
-		if (s.packets != f->packets || s.bytes != f->bytes ||
-		    s.tcp_flags != f->tcp_flags || s.fragments != f->fragments)
-			differ_row(c, f, &s, "");
-		else if (f->packets && (s.first != f->first || s.last != f->last))
-			differ_row(c, f, &s, ", times");
-		else if (c->refused[i].packets > f->bad)
-			differ_row(c, f, &s, ", refused more than are bad");
-	}
+	for (size_t i = 0; i < c->table.n; i++)
+		compare_row(c, (int)i, &sums[i], &c->expected[i]);
 }

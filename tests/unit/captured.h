@@ -15,6 +15,7 @@ struct captured_event {
 	capture_ns time;
 	u64 now; /* the same for the cache */
 	size_t at; /* in the capture */
+	int row; /* of the table, by what the packet itself has of ports */
 	u32 key;
 	struct weir_packet p;
 };
@@ -36,11 +37,16 @@ struct captured {
 	struct weir_key *keys; /* in_ifindex is the number here plus one: so records name it */
 	int *rows;	       /* of the table, by key */
 	u32 nkeys;
-	struct captured_sum *refused; /* by row */
+	struct captured_sum *expected; /* of records, by row */
+	size_t later, moved; /* fragments; those that are in the flow of their first */
 	unsigned long differences;
 };
 
-/* Read the capture and its reference, dissect. False: it could not be read. */
+/*
+ * Read the capture and its reference and dissect: with what is refused, that is the reference. Then
+ * later fragments get the ports of their first, as a model says they should. False: it
+ * could not be read.
+ */
 bool captured_open(struct captured *c, const char *folder, const char *corrections,
 		   const char *name);
 void captured_close(struct captured *c);
@@ -54,7 +60,7 @@ void captured_sum_add(struct captured_sum *s, const struct captured_sum *what);
 /* The time of the packet that the cache got at @now. */
 capture_ns captured_time(struct captured *c, u64 now);
 
-/* @sums by row, and what was refused, are the reference. */
+/* @sums of records by row are those of the packets. */
 void captured_compare(struct captured *c, const struct captured_sum *sums);
 
 #endif

@@ -137,16 +137,39 @@ static void add(struct weir_pair_side *side, const struct weir_flow *flow)
 	}
 }
 
-static void find_times(struct weir_pair *pair, const struct weir_flow *forward,
-		       const struct weir_flow *reverse)
-{
-	uint64_t t0 = forward->start_ns, t1, t2 = forward->second_ns;
+/* Of one direction's records, which may be of packets that went by turns: by several CPUs. */
+struct times {
+	uint64_t first, second, payload;
+	uint16_t tcp_flags; /* of the record with the first packet */
+};
 
-	if (!reverse || pair->protocol != IPPROTO_TCP)
+static void note(struct times *t, const struct weir_flow *flow)
+{
+	const uint64_t starts[] = {flow->start_ns, flow->second_ns};
+
+	if (!t->first)
+		t->tcp_flags = flow->tcp_flags;
+	for (int i = 0; i < 2; i++) {
+		if (!starts[i])
+			continue;
+		if (!t->first)
+			t->first = starts[i];
+		else if (!t->second || starts[i] < t->second)
+			t->second = starts[i];
+	}
+	if (flow->payload_ns && (!t->payload || flow->payload_ns < t->payload))
+		t->payload = flow->payload_ns;
+}
+
+static void find_times(struct weir_pair *pair, const struct times *forward,
+		       const struct times *reverse)
+{
+	uint64_t t0 = forward->first, t1 = reverse->first, t2 = forward->second;
+
+	if (!pair->reverse.records || pair->protocol != IPPROTO_TCP)
 		return;
-	t1 = reverse->start_ns;
-	if (forward->payload_ns && reverse->payload_ns > forward->payload_ns)
-		pair->response_ns = reverse->payload_ns - forward->payload_ns;
+	if (forward->payload && reverse->payload > forward->payload)
+		pair->response_ns = reverse->payload - forward->payload;
 	if (!(forward->tcp_flags & TCP_SYN) || !(reverse->tcp_flags & TCP_SYN))
 		return;
 	if (t2 && t2 < t1)
@@ -161,7 +184,8 @@ static void find_times(struct weir_pair *pair, const struct weir_flow *forward,
 /* Join @count halves, which are one conversation in order of time. */
 static struct weir_pair join(const struct half *half, size_t count)
 {
-	const struct weir_flow *first = &half[0].flow, *reverse = NULL;
+	const struct weir_flow *first = &half[0].flow;
+	struct times forward = {0}, reverse = {0};
 	struct weir_pair pair = {.src_port = first->src_port,
 				 .dst_port = first->dst_port,
 				 .protocol = first->protocol,
@@ -173,16 +197,15 @@ static struct weir_pair join(const struct half *half, size_t count)
 	for (size_t i = 0; i < count; i++) {
 		bool back = half[i].backwards != half[0].backwards && !half[0].same_ends;
 
-		if (back && !reverse)
-			reverse = &half[i].flow;
+		note(back ? &reverse : &forward, &half[i].flow);
 		add(back ? &pair.reverse : &pair.forward, &half[i].flow);
 		if (half[i].flow.end_ns > pair.end_ns)
 			pair.end_ns = half[i].flow.end_ns;
 	}
 	pair.initiator_seen = pair.protocol == IPPROTO_TCP ?
 				      (first->tcp_flags & TCP_SYN) != 0 :
-				      !reverse || reverse->start_ns > first->start_ns;
-	find_times(&pair, first, reverse);
+				      !pair.reverse.records || reverse.first > first->start_ns;
+	find_times(&pair, &forward, &reverse);
 	return pair;
 }
 

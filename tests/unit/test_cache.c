@@ -741,6 +741,7 @@ static void do_resize(void)
 	t.cpu.old = t.cpu.table;
 	ck_assert_int_eq(weir_cache_init(&t.cpu.table, flows, 0), 0);
 	t.cpu.moved = 0;
+	t.cpu.moving = true;
 	t.resized[flows / WEIR_WAYS > t.cpu.old.nsets]++;
 }
 
@@ -769,8 +770,10 @@ static void do_move(void)
 		CHECK(joined - n == (joined < WEIR_WAYS ? joined : WEIR_WAYS), "%u of %u left",
 		      joined - n, joined);
 	t.stuck += !done;
-	if (t.cpu.moved == t.cpu.old.nsets)
+	if (t.cpu.moved == t.cpu.old.nsets) {
 		weir_cache_destroy(&t.cpu.old);
+		t.cpu.moving = false;
+	}
 }
 
 /* Shapes that sample change it now and then, also to what it is. */

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * kmod/dissect*.c, cache.c and log.c, fed with real captures at the captures' own times.
+ * kmod/dissect*.c, fragments.c, cache.c and log.c, fed with real captures at the captures' own times.
  *
- * The records of a capture, added up by five-tuple, and the packets the dissector refused are what
- * the reference beside the capture says: packets, bytes, TCP flags, fragments, first and last
+ * The packets of a capture as dissected, added up by five-tuple, and those that the dissector refused
+ * are what the reference beside the capture says: packets, bytes, TCP flags, fragments, first and last
  * time. A packet is refused only when its header contradicts itself or the frame, which is
  * decided a second time. Where weir knows better, or the reference follows headers further,
- * data/captures.csv has the row as weir should have it, and why.
+ * data/captures.csv has the row as weir should have it, and why. So are the records, but that later
+ * fragments are with their first, which a model says apart from kmod/fragments.c.
  *
  * And the records are those the timeouts demand: a model with one entry for each key says at
  * every packet and every step of the cursor which flow ends, why, and when at the latest.
@@ -74,6 +75,7 @@ static struct {
 	u64 now, ticked; /* when the cursor last moved */
 } t;
 
+static u64 later_fragments, moved_fragments; /* fragments, over all captures */
 static u64 ends[TIMINGS][WEIR_END_NO_RESOURCES + 1];
 
 #define differ(format, ...) \
@@ -343,6 +345,8 @@ static bool run(const char *folder, const char *corrections, const char *name)
 	}
 	for (int i = 0; i < TIMINGS; i++)
 		replay(&timings[i]);
+	later_fragments += t.c.later;
+	moved_fragments += t.c.moved;
 	wrong = t.c.differences;
 	captured_close(&t.c);
 	return !wrong;
@@ -413,6 +417,9 @@ int main(int argc, char **argv)
 		return wrong != 0;
 	n = run_all(folder, corrections, &wrong);
 	print_ends();
+	printf("%llu of %llu later fragments are with their first\n", moved_fragments,
+	       later_fragments);
 	printf("%u captures, %u differ\n", n, wrong);
-	return wrong || !n || !all_came_up();
+	return wrong || !n || !all_came_up() || !moved_fragments ||
+	       moved_fragments == later_fragments;
 }

@@ -2,9 +2,13 @@
 /* test_setting.c - the module's settings in words. */
 #include <check.h>
 #include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "daemon/common/setting.h"
+#include "daemon/node/node.h"
 #include "uapi/weir.h"
 
 static const struct weir_setting_row *row_of(const char *name)
@@ -120,6 +124,52 @@ START_TEST(rows)
 }
 END_TEST
 
+static int read_config(const char *text, struct weir_node_config *config)
+{
+	char path[] = "/tmp/weir-test-setting-XXXXXX";
+	int fd = mkstemp(path), ret;
+
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(write(fd, text, strlen(text)), (int)strlen(text));
+	close(fd);
+	ret = weir_config_read(path, config);
+	unlink(path);
+	return ret;
+}
+
+/* node.conf has them as well: every key of its own, in the same words. */
+START_TEST(in_node_conf)
+{
+	static const char *const wrong[] = {"modes = routed, foo", "look_inside = gre+vxlan",
+					    "sampling = some", "sampling_method = random",
+					    "cover = perhaps"};
+	struct weir_node_config config;
+	char text[128];
+
+	ck_assert_int_eq(read_config("[kernel]\nmodes = routed, netdev\ninterfaces = eth* !eth3\n"
+				     "look_inside = all\nsampling = 100\n"
+				     "sampling_method = flows\ncover = on\n", &config), 0);
+	ck_assert_str_eq(config.setting[0], "routed, netdev");
+	ck_assert_str_eq(config.setting[1], "eth* !eth3");
+	ck_assert_str_eq(config.setting[5], "on");
+	for (unsigned i = 0; i < WEIR_NODE_SETTINGS; i++) {
+		const struct weir_setting_row *row = row_of(weir_node_settings[i]);
+		struct weir_setting setting;
+
+		ck_assert_int_eq(weir_setting_parse(row, config.setting[i], &setting), 0);
+	}
+	weir_config_free(&config);
+	ck_assert_int_eq(read_config("[node]\nname = a\n", &config), 0);
+	for (unsigned i = 0; i < WEIR_NODE_SETTINGS; i++)
+		ck_assert_str_eq(config.setting[i], ""); /* left alone */
+	weir_config_free(&config);
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++) {
+		snprintf(text, sizeof(text), "[kernel]\n%s\n", wrong[i]);
+		ck_assert_int_eq(read_config(text, &config), -EINVAL);
+	}
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("setting");
@@ -130,6 +180,7 @@ int main(void)
 	tcase_add_test(tests, values);
 	tcase_add_test(tests, refused);
 	tcase_add_test(tests, rows);
+	tcase_add_test(tests, in_node_conf);
 	suite_add_tcase(suite, tests);
 	srunner_run_all(runner, CK_NORMAL);
 	failed = srunner_ntests_failed(runner);

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# kernels: 6.1 6.12
+# kernels: 6.1 6.12 debug
 # Requests out of range and without privilege are refused with a sentence.
 . "${BASH_SOURCE%/*}/kernel-lib.sh"
 

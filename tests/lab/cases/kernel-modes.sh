@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# kernels: 6.1 6.12
+# kernels: 6.1 6.12 debug
 # timeout: 600
 #
 # Each packet is counted once in netdev and bridge mode, and in modes together.
@@ -53,6 +53,7 @@ ipsec() {
 		tmpl src "$from" dst "$to" proto esp reqid "$5" mode "$6"
 }
 
+keep_branches
 load autostart=0
 network
 for module in br_netfilter ipip ip_gre vxlan esp4 8021q macvlan; do

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# kernels: 6.1 6.12
+# kernels: 6.1 6.12 debug
 # timeout: 600
 #
 # Random and mutated requests of every command, from many sockets at once, with and without
@@ -13,6 +13,6 @@ keep_branches
 network
 ip netns exec client ping -q -f -s 64 10.2.0.2 >/dev/null 2>&1 &
 flood=$!
-in_router python3 tests/kernel/fuzz.py "${1:-20}" "${@:2}"
+in_router python3 tests/kernel/fuzz.py "${1:-12}" "${@:2}"
 kill "$flood"
 rmmod weir

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# kernels: 6.1 6.12
+# kernels: 6.1 6.12 debug
 # timeout: 600
 #
 # Each packet is counted once, where the kernel shows it to netfilter twice: loopback, looped
@@ -24,6 +24,7 @@ host() {
 	ip -n router link set "$3" up
 }
 
+keep_branches
 load autostart=0
 network
 

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# kernels: 6.1 6.12
+# kernels: 6.1 6.12 debug
 # timeout: 600
 # A scan against a table and a log that are far too small.
 . "${BASH_SOURCE%/*}/kernel-lib.sh"

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# kernels: 6.1 6.12
+# kernels: 6.1 6.12 debug
 # timeout: 600
 #
 # The module loaded and unloaded, metering switched, configured, dumped and flushed, subscribers
@@ -20,5 +20,5 @@ ip link set up0 up
 ip -n client addr add 10.3.0.2/24 dev up1
 ip -n client link set up1 up
 # shellcheck disable=SC2086 # a list of words
-python3 tests/kernel/torture.py "${1:-30}" "${2:-$RANDOM}" "$module" $parameters
+python3 tests/kernel/torture.py "${1:-20}" "${2:-$RANDOM}" "$module" $parameters
 rmmod weir

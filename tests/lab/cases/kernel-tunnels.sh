@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# kernels: 6.1 6.12
+# kernels: 6.1 6.12 debug
 # timeout: 600
 #
 # Looking into tunnels, and not: IPIP and its kin, GRE, VXLAN, GENEVE, GTP-U. The client sends
@@ -43,6 +43,8 @@ in_server nft -f - <<-NFT
 	table netdev count {
 		chain in {
 			type filter hook ingress device s1 priority 0
+			# the router itself asks whether its neighbour is still there
+			icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } accept
 			ip daddr 10.2.0.2 counter
 			ip6 daddr fd02::2 counter
 		}

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# kernels: 6.1 6.12
+# kernels: 6.1 6.12 debug
 # timeout: 900
 # Unload under traffic with a subscriber attached, many times; then delete
 # namespaces that meter under traffic.

@@ -5,7 +5,10 @@
 #
 #	sender  out ---- in  meter: everything is dropped behind the meter
 #
-# REPLAY="..." chooses runs, each "MODE[,OPTION]...": see tests/kernel/replay_arrival.py.
+# Arguments choose runs, each MODE[,OPTION]...: see tests/kernel/replay_arrival.py. By themselves: each
+# fragment as it comes and checksums as they are, and the opposite of both.
+#
+#	tests/lab/run -t 1800 tests/lab/cases/replay-arrival.sh netdev ingress,repair
 . "${BASH_SOURCE%/*}/kernel-lib.sh"
 
 captures=${WEIR_CAPTURES:-$PWD/../shared/pcaps}
@@ -13,7 +16,9 @@ if [ ! -d "$captures" ]; then
 	echo "skipped: the captures are not in ../shared/pcaps"
 	exit 4
 fi
-runs=${REPLAY:-ingress,vlans ingress,defrag,repair netdev}
+if [ $# = 0 ]; then
+	set -- ingress,vlans ingress,defrag,repair
+fi
 
 network() {
 	local ns dev pair
@@ -74,7 +79,7 @@ replay() {	# MODE OPTION...
 
 load
 failed=0
-for run in $runs; do
+for run; do
 	IFS=, read -ra words <<<"$run"
 	replay "${words[@]}"
 done

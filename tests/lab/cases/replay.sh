@@ -1,7 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # timeout: 900
-# Real captures through a veth give the reference's packets, bytes and TCP flags, per five-tuple.
+# by hand: yes
+# Real captures through a veth give the reference's packets, bytes and TCP flags, per five-tuple, in
+# routed mode: those that routing delivers whole. See replay-arrival.sh for all of them.
 #
 #	sender  out ---- in  meter: every address is its own, INPUT drops behind the meter
 . "${BASH_SOURCE%/*}/kernel-lib.sh"

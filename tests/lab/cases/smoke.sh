@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# kernels: 6.1 6.12
+# kernels: 6.1 6.12 debug
 #
 # The lab itself works: two CPUs, the checkout readable and read-only, a results
 # folder that can be written, namespaces that reach each other, and weir.ko,
