@@ -115,7 +115,7 @@ struct weir_packet {
 	u32 fragment_id;	/* of a fragment */
 	u32 mpls_label;		/* top of the stack, 0: none */
 	u32 ip_offset;		/* outermost IP header, from the network header on */
-	u16 pppoe_session;	/* 0: none */
+	u16 pppoe_session;	/* around the outermost IP packet, 0: none */
 	u16 tcp_flags;
 	u16 flags;		/* WEIR_FLOW_* */
 	u8 ttl;

@@ -223,7 +223,6 @@ static void start_inside(struct weir_packet *p, const struct weir_packet *outsid
 {
 	packet_start(p, outside->key.vlan_id, outside->key.inner_vlan_id);
 	p->mpls_label = outside->mpls_label;
-	p->pppoe_session = outside->pppoe_session;
 	p->ip_offset = outside->ip_offset;
 }
 
@@ -260,6 +259,7 @@ static bool enter(const struct weir_frame *f, u32 look_inside, struct weir_layer
 	if (find_ip(f, &in, &inner, &packet) || weir_dissect_ip(f, &inner, &packet))
 		return false;
 	note_tunnel(&packet, p, &in, has_id);
+	packet.pppoe_session = p->pppoe_session;
 	packet.bytes = p->bytes - inner.unsent;
 	inner.unsent += l->unsent;
 	*p = packet;

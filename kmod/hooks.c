@@ -194,8 +194,8 @@ struct weir_watch *weir_hooks_start(struct net *net, struct weir_meter *m, u32 n
 		err = register_for(w, w->plan->modes, extack);
 	if (err)
 		goto stop_watch;
-	weir_nat_follow(w);
 	weir_flowtable_start(w);
+	weir_nat_follow(w);
 	return w;
 
 stop_watch:
@@ -241,8 +241,8 @@ free_plan:
 
 void weir_hooks_stop(struct weir_watch *w)
 {
-	weir_nat_stop(w);
 	weir_flowtable_stop(w);
+	weir_nat_stop(w);
 	unregister_but(w, 0);
 	weir_ports_close(w->plan);
 }

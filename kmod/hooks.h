@@ -69,8 +69,8 @@ struct weir_watch {
 	struct weir_plan *plan;		/* the newest; the caller's lock */
 	u32 registered;			/* bits of ops[]; the caller's lock */
 	struct nf_hook_ops ops[WEIR_HOOKS_MAX];
-	struct weir_nat nat;
 	struct weir_flowtable flowtable;
+	struct weir_nat nat;
 };
 
 /* A hook, and which modes want it (bits 1 << enum weir_mode). */

@@ -271,7 +271,7 @@ static int read_modes(struct genl_info *info, struct weir_config *config)
 	if (interfaces && nla_len(interfaces) > sizeof(config->interfaces))
 		return refuse(info, WEIR_A_INTERFACES, "INTERFACES is up to 255 bytes", -ERANGE);
 	if (interfaces)
-		nla_strscpy(config->interfaces, interfaces, sizeof(config->interfaces));
+		strscpy(config->interfaces, nla_data(interfaces), sizeof(config->interfaces));
 	if (!modes && !interfaces)
 		return 0;
 	err = weir_hooks_check(config, info->extack);

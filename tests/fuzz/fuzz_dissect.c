@@ -92,8 +92,7 @@ static void check_flow(const struct input *in, const struct weir_packet *p)
 	expect(!p->key.in_ifindex && !p->key.netns && !p->spare);
 	expect(!(where & ~(WEIR_WHERE_IPV6 | WEIR_WHERE_LATER_FRAGMENT | WEIR_WHERE_TUNNEL_MASK)));
 	expect(tunnel ? in->look_inside & 1U << tunnel : !p->key.tunnel_id);
-	expect(in->ethertype || !p->ip_offset);
-	expect(in->ethertype || tunnel || !p->pppoe_session);
+	expect(in->ethertype || (!p->ip_offset && !p->pppoe_session));
 	expect(p->key.vlan_id <= 4095 && p->key.inner_vlan_id <= 4095);
 	expect(p->key.vlan_id || !p->key.inner_vlan_id);
 }
@@ -134,13 +133,26 @@ static void check_outside(const struct input *in, const struct weir_packet *p)
 		expect(!memcmp(p, &q, sizeof(q)));
 }
 
+/* May there be PPPoE, which has a length of its own? */
+static bool may_be_pppoe(u16 ethertype)
+{
+	switch (ethertype) {
+	case 0:
+	case 0x0800:
+	case 0x86dd:
+	case 0x8847:
+		return false;
+	}
+	return true;
+}
+
 /* Padding does not matter. */
 static void check_padding(const struct input *in, const struct weir_packet *p)
 {
 	struct input cut = *in;
 	struct weir_packet q;
 
-	if (is_super(&in->f) || p->pppoe_session)	/* which has a length of its own */
+	if (is_super(&in->f) || may_be_pppoe(in->ethertype))
 		return;
 	cut.f.len = p->ip_offset + (u32)p->bytes;
 	cut.f.linear_len = cut.f.len;

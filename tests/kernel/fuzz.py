@@ -50,6 +50,7 @@ class Fuzzer:
     def __init__(self, rng, family):
         self.rng, self.family = rng, family
         self.known = {"INSTANCE": 0, "SEQ": 0}
+        self.busy = False       # a socket that may not even read owns the stream
         self.seq = 0
 
     def _number(self, size):
@@ -270,6 +271,7 @@ class Socket:
             elif number > 0:
                 results[f"{cmd} refused"] += 1
                 results[f"errno {errno.errorcode.get(number, number)}"] += 1
+                self.fuzzer.busy |= number == errno.EBUSY
 
 
 def worker(seed, seconds, family, privileged, pipe):
@@ -280,7 +282,8 @@ def worker(seed, seconds, family, privileged, pipe):
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         at = rng.randrange(SOCKETS)
-        if rng.random() < 0.01:
+        if rng.random() < (0.3 if fuzzer.busy else 0.01):
+            fuzzer.busy = False
             sockets[at].sock.close()
             sockets[at] = Socket(fuzzer, privileged)
         sockets[at].send(fuzzer.datagram())

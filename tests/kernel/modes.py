@@ -72,14 +72,15 @@ class Meter:
         self.client = w.Client()
         self.before = None
 
-    def set(self, modes, interfaces="", **more):
+    def set(self, modes, interfaces="", quiet=False, **more):
         bits = sum(1 << getattr(w, f"WEIR_MODE_{name.upper()}") for name in modes.split("+"))
         if interfaces:
             more["INTERFACES"] = interfaces
         self.client.config(ENABLED=1, MODES=bits, IDLE_TIMEOUT_MS=600000, **more)
         got = self.client.config()
         assert got["MODES"] == bits and (not interfaces or got["INTERFACES"] == interfaces), got
-        print(f"{modes} {interfaces}")
+        if not quiet:
+            print(f"{modes} {interfaces}")
 
     def skipped(self):
         now = [packets for _, packets, _ in w.check_ledgers(self.client)["SKIPPED"]]
@@ -283,6 +284,48 @@ def test_wrapped(m):
                 assert got == COUNT, f"{mode}: {got} packets of {name} outside from {source}"
 
 
+def start(namespace, function):
+    """The same as inside(), not waited for. Return: the process."""
+    child = os.fork()
+    if not child:
+        status = 1
+        try:
+            inside(namespace, function)
+            status = 0
+        finally:
+            os._exit(status)
+    return child
+
+
+def test_switching(m):
+    """Modes and interfaces change under traffic: none is missed, none counted twice."""
+    port, packets = next(ports), 20000
+    modes = (("ingress", ""), ("routed", ""), ("netdev", "c0"), ("routed", ""), ("netdev", "c*"),
+             ("ingress+netdev", "c0"), ("routed+bridge+netdev", "s0 c0"), ("netdev", "c0 l0"),
+             ("routed", ""))
+
+    def flood():
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+            for i in range(packets):
+                s.sendto(b"once", ("10.2.0.2", port))
+                if i % 8 == 0:
+                    time.sleep(0.0001)
+
+    m.set("routed")
+    sender = start("client", flood)
+    changes = 0
+    while os.waitpid(sender, os.WNOHANG) == (0, 0):
+        m.set(*modes[changes % len(modes)], quiet=True)
+        changes += 1
+    time.sleep(0.2)
+    flows = m.count(port)
+    got = sum(f["packets"] for f in flows)
+    print(f"  {got} packets in {len(flows)} flows over {changes} changes, at",
+          sorted({f["observed"] for f in flows}))
+    assert changes > len(modes) and len({f["observed"] for f in flows}) >= 3, changes
+    assert got == packets, f"{got} packets instead of {packets}: {flows}"
+
+
 FLOWTABLE = """
 table inet quick {
     flowtable fast {
@@ -323,7 +366,8 @@ def test_flowtable(m):
 
 def main():
     m = Meter()
-    tests = sys.argv[1:] or ["netdev", "interfaces_come_and_go", "bridge", "together", "wrapped", "flowtable"]
+    tests = sys.argv[1:] or ["netdev", "interfaces_come_and_go", "bridge", "together", "wrapped", "flowtable",
+                             "switching"]
     m.set("routed")
     for name in tests:
         print(f"== {name}", flush=True)

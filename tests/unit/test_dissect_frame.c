@@ -260,6 +260,8 @@ static const struct test tunnels[] = {
 	{"GRE, Ethernet, VLAN", IP4("2f", "0000 6558" ETHER("8100") "0064 0800" IN_TCP4), ALL,
 	 IN(GRE), .vlan = 100},
 	{"GRE, MPLS", IP4("2f", "0000 8847 00064140" IN_TCP4), ALL, IN(GRE), .mpls = 100},
+	{"GRE, PPPoE inside is not this host's", IP4("2f", "0000 6558" ETHER("8864")
+	 "1100 1234 EEEE 0021" IN_TCP4), ALL, IN(GRE)},
 	{"GRE, MPLS, pseudowire", IP4("2f", "0000 8847 00064140 00000000" IN_TCP4), ALL, OUTER_GRE},
 	{"GRE, ERSPAN", IP4("2f", "1000 88be 00000001 10000000 00000000" ETHER("0800") IN_TCP4),
 	 ALL, OUTER_GRE},

@@ -53,6 +53,7 @@ ipsec() {
 		tmpl src "$from" dst "$to" proto esp reqid "$5" mode "$6"
 }
 
+keep_branches
 load autostart=0
 network
 for module in br_netfilter ipip ip_gre vxlan esp4 8021q macvlan; do

@@ -24,6 +24,7 @@ host() {
 	ip -n router link set "$3" up
 }
 
+keep_branches
 load autostart=0
 network
 
