@@ -7,5 +7,7 @@
 
 load autostart=0
 network
+# neighbour and group messages that the kernel sends when it likes would be lost, too
+in_router sysctl -q net.ipv6.conf.all.disable_ipv6=1
 in_router python3 tests/kernel/pressure.py
 rmmod weir
