@@ -354,9 +354,11 @@ static int is_enabled(struct weir_kernel *kernel, const struct weir_node_config 
 	return 1;
 }
 
-/* They were looked at when the file was read. */
-static void put_settings(struct nlmsghdr *question, const struct weir_node_config *config)
+/* They were looked at when the file was read. Return: whether there are any. */
+static bool put_settings(struct nlmsghdr *question, const struct weir_node_config *config)
 {
+	bool any = false;
+
 	for (unsigned i = 0; i < WEIR_NODE_SETTINGS; i++) {
 		const char *text = config->setting[i], *nearest;
 		const struct weir_setting_row *row =
@@ -371,7 +373,9 @@ static void put_settings(struct nlmsghdr *question, const struct weir_node_confi
 			mnl_attr_put_u8(question, setting.attribute, (uint8_t)setting.value);
 		else
 			mnl_attr_put_u32(question, setting.attribute, setting.value);
+		any = true;
 	}
+	return any;
 }
 
 static int set_config(struct weir_kernel *kernel, const struct weir_node_config *config,
@@ -384,8 +388,8 @@ static int set_config(struct weir_kernel *kernel, const struct weir_node_config 
 	mnl_attr_put_u32(question, WEIR_A_ACTIVE_TIMEOUT_MS, to_ms(config->active_timeout_ns));
 	mnl_attr_put_u32(question, WEIR_A_IDLE_TIMEOUT_MS, to_ms(config->idle_timeout_ns));
 	mnl_attr_put_u32(question, WEIR_A_FIN_TIMEOUT_MS, to_ms(config->fin_timeout_ns));
-	put_settings(question, config);
 	if (!enabled) {
+		put_settings(question, config);
 		if (config->table_flows)
 			mnl_attr_put_u32(question, WEIR_A_TABLE_FLOWS, config->table_flows);
 		if (config->log_batches)
@@ -395,40 +399,58 @@ static int set_config(struct weir_kernel *kernel, const struct weir_node_config 
 	return ask(kernel, question, &nlh, why);
 }
 
-/* It can change while flows are counted. Refused (no memory, or a change that is under way), metering goes
- * on as it is, and so do we: a warning, once for each sentence. */
-static void set_table(struct weir_kernel *kernel, const struct weir_node_config *config)
+/* What can change while flows are counted. Refused, metering goes on as it is, and so do we:
+ * a warning, once for each sentence in @said. */
+static void offer(struct weir_kernel *kernel, struct nlmsghdr *question, const char *what,
+		  char said[WEIR_KERNEL_WHY])
+{
+	char why[WEIR_KERNEL_WHY] = "";
+	const struct nlmsghdr *nlh;
+	int ret = ask(kernel, question, &nlh, why);
+
+	if (ret && !*why)
+		snprintf(why, sizeof(why), "%s", strerror(-ret));
+	if (ret && strcmp(why, said))
+		weir_log_warn("the kernel does not take %s, and meters as before: %s", what, why);
+	strcpy(said, why);
+}
+
+static void offer_settings(struct weir_kernel *kernel, const struct weir_node_config *config)
 {
 	struct nlmsghdr *question =
 		request(kernel, kernel->family, WEIR_CMD_SET_CONFIG, NLM_F_ACK);
 	static char said[WEIR_KERNEL_WHY];
-	char why[WEIR_KERNEL_WHY] = "";
-	const struct nlmsghdr *nlh;
-	int ret;
+
+	if (put_settings(question, config))
+		offer(kernel, question, "the settings of [kernel]", said);
+}
+
+static void offer_table(struct weir_kernel *kernel, const struct weir_node_config *config)
+{
+	struct nlmsghdr *question =
+		request(kernel, kernel->family, WEIR_CMD_SET_CONFIG, NLM_F_ACK);
+	static char said[WEIR_KERNEL_WHY];
 
 	mnl_attr_put_u32(question, WEIR_A_TABLE_FLOWS, config->table_flows);
-	ret = ask(kernel, question, &nlh, why);
-	if (ret && !*why)
-		snprintf(why, sizeof(why), "%s", strerror(-ret));
-	if (ret && strcmp(why, said))
-		weir_log_warn("the kernel's table does not get the %llu flows of table_flows: %s",
-			      (unsigned long long)config->table_flows, why);
-	strcpy(said, why);
+	offer(kernel, question, "table_flows", said);
 }
 
 static int configure(const struct weir_node_config *config, char *why)
 {
 	struct weir_kernel *kernel;
-	bool resize = false;
+	bool resize = false, enabled;
 	int ret = open_kernel(&kernel, why);
 
 	if (ret)
 		return ret;
 	ret = is_enabled(kernel, config, &resize, why);
+	enabled = ret > 0;
 	if (ret >= 0)
-		ret = set_config(kernel, config, ret, why);
+		ret = set_config(kernel, config, enabled, why);
+	if (!ret && enabled)
+		offer_settings(kernel, config);
 	if (!ret && resize)
-		set_table(kernel, config);
+		offer_table(kernel, config);
 	close_kernel(kernel);
 	return ret;
 }

@@ -29,6 +29,6 @@ void *weir_convert_copy(const ProtobufCMessage *message);
 /* What an answer says of a sample, with its 1 of N (%llu). */
 #define WEIR_CONVERT_SAMPLED_NOTE                                                                  \
 	"sampled, 1 of %llu: only so much of the traffic in some or all of these records was "     \
-	"counted, and figures are as counted (top and series multiply with --scale)"
+	"counted; figures are as counted, but for those of --scale, which are estimates"
 
 #endif
