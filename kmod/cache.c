@@ -459,7 +459,7 @@ static bool make_room(struct weir_cpu *c, struct weir_set *set, struct weir_flow
 		}
 		if (!weir_log_put(c, victim < WEIR_WAYS ? &flows[victim]
 							: &to_flows[victim - WEIR_WAYS],
-				  WEIR_END_NO_RESOURCES, true, now))
+				  WEIR_END_NO_RESOURCES, false, now))
 			return false;
 		if (victim < WEIR_WAYS)
 			set->tag[victim] = 0;

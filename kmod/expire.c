@@ -215,10 +215,8 @@ void weir_expire_flush(struct weir_meter *m, u64 *moved, u64 *left)
 
 	*moved = 0;
 	*left = 0;
-	mutex_lock(&m->resize_lock);
 	for (i = 0; i < m->ncpus; i++)
 		flush_cpu(m->cpus[i], moved, left);
-	mutex_unlock(&m->resize_lock);
 }
 
 /* Nobody changes the tables any more: the hooks, the ticks and SET_CONFIG are shut out. */

@@ -21,7 +21,10 @@ void weir_expire_stop(struct weir_meter *m);
 /* Packet path, BH off: @c has sealed a batch, see that it is exported. */
 void weir_expire_kick(struct weir_cpu *c);
 
-/* Move every flow of every table to the log, but for the room kept for evictions. */
+/*
+ * Move every flow of every table to the log, but for the room kept for evictions.
+ * resize_lock is held.
+ */
 void weir_expire_flush(struct weir_meter *m, u64 *moved, u64 *left);
 
 /*

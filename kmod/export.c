@@ -19,7 +19,7 @@
  * loses nothing: the log fills, expiry stops, flows stay longer in the table,
  * and what is lost in the end is counted by the cache.
  *
- * Locks, outermost first: stream.lock (mutex), the CPU's lock; stream.lock,
+ * Locks, outermost first: resize_lock, stream.lock (mutexes), the CPU's lock; stream.lock,
  * owner_lock. owner_lock is a spinlock because the notifier for a closed socket may
  * not sleep for us, and it looks owners up on a list rather than through their
  * namespace, whose data may be going away.
@@ -393,6 +393,8 @@ int weir_export_flush(struct weir_meter *m, u64 *moved, u64 *left, struct netlin
 	struct weir_stream *s = &m->stream;
 	int err = 0;
 
+	/* outermost: a change of large tables may take a while, and the stream goes on meanwhile */
+	mutex_lock(&m->resize_lock);
 	/* under the lock: nothing may leave a table after END has said what was in it */
 	mutex_lock(&s->lock);
 	if (s->closing) {
@@ -403,6 +405,7 @@ int weir_export_flush(struct weir_meter *m, u64 *moved, u64 *left, struct netlin
 		weir_expire_seal(m);
 	}
 	mutex_unlock(&s->lock);
+	mutex_unlock(&m->resize_lock);
 	if (!err)
 		weir_export_kick(m);
 	return err;

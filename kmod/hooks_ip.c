@@ -276,6 +276,8 @@ static unsigned int hook(void *priv, const struct sk_buff *skb, const struct nf_
 		reason = skip_arriving(skb, state);
 		break;
 	case NF_INET_LOCAL_OUT:
+		if (unlikely(!(plan->modes & WEIR_MODES_IP)))
+			return NF_ACCEPT;
 		reason = skip_sent(skb, state, plan->modes);
 		break;
 	default:

@@ -81,7 +81,7 @@ struct weir_meter {
 	u32 log_batches;	/* per CPU */
 	struct weir_watch *watch; /* the hooks in its namespace; weir_net's lock */
 	struct delayed_work tick;
-	struct mutex resize_lock; /* taken by who moves flows between tables; inside stream.lock */
+	struct mutex resize_lock; /* taken by who moves flows between tables; outside stream.lock */
 	struct weir_stream stream;
 
 	refcount_t refs;

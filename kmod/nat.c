@@ -18,9 +18,11 @@
  */
 
 #include <linux/hash.h>
+#include <linux/kallsyms.h>
 #include <linux/netfilter_ipv4.h>
 #include <linux/netfilter_ipv6.h>
 #include <linux/skbuff.h>
+#include <linux/string.h>
 #include <net/ipv6.h>
 #include <net/net_namespace.h>
 #if IS_ENABLED(CONFIG_NF_CONNTRACK)
@@ -155,31 +157,36 @@ static const struct nf_hook_ops ops[WEIR_NAT_HOOKS] = {
 	HOOK(NFPROTO_IPV6, NF_INET_LOCAL_IN, NF_IP6_PRI_NAT_SRC),
 };
 
-/* NAT registers at fixed priorities, whoever asks for it. RCU. */
-static bool has_nat(const struct nf_hook_entries *e, int priority)
+/*
+ * NAT's own hook is known by its name: a reference to the function would make this module
+ * depend on NAT. Its nf_hook_ops say more, but are freed without a grace period in
+ * many kernels. RCU.
+ */
+static bool has_nat(const struct nf_hook_entries *e)
 {
-	struct nf_hook_ops **at;
+	char name[KSYM_SYMBOL_LEN];
 	unsigned int i;
 
-	if (!e)
-		return false;
-	at = nf_hook_entries_get_hook_ops(e);
-	for (i = 0; i < e->num_hook_entries; i++)
-		if (READ_ONCE(at[i])->priority == priority)
+	for (i = 0; e && i < e->num_hook_entries; i++) {
+		sprint_symbol(name, (unsigned long)READ_ONCE(e->hooks[i].hook));
+		if (strstarts(name, "nf_nat_ipv"))
 			return true;
+	}
 	return false;
 }
 
 static bool is_nat_used(const struct net *net)
 {
-	bool used;
+	bool used = false;
 
+#if IS_ENABLED(CONFIG_NF_NAT)
+	if (!rcu_access_pointer(nf_nat_hook))	/* NAT is not even loaded */
+		return false;
 	rcu_read_lock();
-	used = has_nat(rcu_dereference(net->nf.hooks_ipv4[NF_INET_POST_ROUTING]),
-		       NF_IP_PRI_NAT_SRC) ||
-	       has_nat(rcu_dereference(net->nf.hooks_ipv6[NF_INET_POST_ROUTING]),
-		       NF_IP6_PRI_NAT_SRC);
+	used = has_nat(rcu_dereference(net->nf.hooks_ipv4[NF_INET_POST_ROUTING])) ||
+	       has_nat(rcu_dereference(net->nf.hooks_ipv6[NF_INET_POST_ROUTING]));
 	rcu_read_unlock();
+#endif
 	return used;
 }
 

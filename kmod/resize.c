@@ -108,13 +108,15 @@ static void move_all(struct weir_cpu *c)
 {
 	struct weir_table gone = { };
 	bool room = true, sealed;
-	u32 n;
+	u32 before, n;
 
 	do {
 		spin_lock_bh(&c->lock);
+		before = c->moved;
 		for (n = 0; room && n < SETS_PER_HOLD && c->moved < c->old.nsets; n++)
 			room = weir_cache_move(c, ktime_get_ns());
-		c->moves++;
+		if (c->moved != before)
+			c->moves++;
 		weir_nat_forget(c);
 		if (c->moved == c->old.nsets) {
 			swap(gone, c->old);

@@ -313,13 +313,13 @@ static bool is_too_short(const struct weir_slot *slot, const struct weir_slot *n
 	       next->stride == sizeof(struct weir_record);
 }
 
-/* The reserve is there for evictions, and for what may be the last chance. */
+/* The reserve is there for packets that evict, and for what may be the last chance. */
 static void check_place(const struct weir_record *r, u32 slot)
 {
 	const struct weir_log *log = &t.cpu.log;
 
 	CHECK(slot - log->tail < log->size - log->reserve ||
-	      r->end_reason == WEIR_END_NO_RESOURCES ||
+	      (r->end_reason == WEIR_END_NO_RESOURCES && t.operation == METER) ||
 	      (r->end_reason == WEIR_END_FORCED && (t.operation == METER || t.last_resort)),
 	      "end reason %u took a reserved slot", r->end_reason);
 }
@@ -763,7 +763,7 @@ static void do_move(void)
 	done = weir_cache_move(&t.cpu, t.now);
 	n = read_log(false, &(u32){0});
 	for (u32 i = 0; i < FLOWS; i++)
-		stuck |= t.joins[i] && t.table[i].packets && !has_room(i, true);
+		stuck |= t.joins[i] && t.table[i].packets && !has_room(i, false);
 	CHECK(done ? t.cpu.moved == index + 1 : stuck && t.cpu.moved == index, "moved: %d", done);
 	CHECK(t.cpu.table.nsets < t.cpu.old.nsets || !n, "a larger table evicted %u", n);
 	if (done && t.cpu.table.nsets < t.cpu.old.nsets)
