@@ -5,10 +5,11 @@
  * An interface whose name matches is metered by hooks of its own, from when it appears or
  * gets that name until it goes, unless the same packets are metered below it already: at the
  * device of a VLAN, the ports of a bridge or a bond, the device of a macvlan. Then it is
- * covered, if all that are below it are metered or covered.
+ * covered, if all that are below it are metered or covered. A VRF is never metered itself: what it
+ * takes over came by a port, and what is sent through it goes out by one.
  *
  * weir_plan.ports has, by ifindex, a struct weir_port for what is metered and a value for what is
- * covered. Written under RTNL; the packet path reads it under RCU, to tell whether what it
+ * covered, or passed through a VRF. Written under RTNL; the packet path reads it under RCU, to tell whether what it
  * sees is counted at an interface.
  */
 
@@ -110,11 +111,13 @@ static void detach(struct weir_plan *plan, unsigned long ifindex)
 	kfree_rcu(port, rcu);
 }
 
-enum state { NOTHING, COVERED, ATTACHED };
+enum state { NOTHING, COVERED, PASSED = WEIR_PORT_PASSED, ATTACHED };
 
 static enum state state_of(const void *entry)
 {
-	return !entry ? NOTHING : xa_is_value(entry) ? COVERED : ATTACHED;
+	if (!entry)
+		return NOTHING;
+	return xa_is_value(entry) ? (enum state)xa_to_value(entry) : ATTACHED;
 }
 
 /*
@@ -127,13 +130,15 @@ static enum state wanted(struct weir_plan *plan, struct net_device *dev)
 	struct net_device *lower;
 	struct list_head *iter;
 
-	if (is_transparent(dev)) {
+	if (is_transparent(dev) || netif_is_l3_master(dev)) {
 		netdev_for_each_lower_dev(dev, lower, iter) {
 			below++;
 			known += net_eq(dev_net(lower), plan->watch->net) &&
 				 xa_load(&plan->ports, lower->ifindex);
 		}
 	}
+	if (netif_is_l3_master(dev))
+		return known && known == below ? PASSED : NOTHING;
 	if (known)
 		return known == below ? COVERED : NOTHING;
 	return weir_pattern_match(plan->interfaces, dev->name) ? ATTACHED : NOTHING;
@@ -159,8 +164,8 @@ static int refresh(struct weir_plan *plan, struct net_device *dev)
 	detach(plan, dev->ifindex);
 	if (want == ATTACHED)
 		err = attach(plan, dev);
-	else if (want == COVERED)
-		err = xa_err(xa_store(&plan->ports, dev->ifindex, xa_mk_value(1), GFP_KERNEL));
+	else if (want != NOTHING)
+		err = xa_err(xa_store(&plan->ports, dev->ifindex, xa_mk_value(want), GFP_KERNEL));
 	return err ? err : 1;
 }
 

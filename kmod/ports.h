@@ -33,8 +33,19 @@ unsigned int weir_netdev_ingress(void *priv, struct sk_buff *skb,
 unsigned int weir_netdev_egress(void *priv, struct sk_buff *skb,
 				const struct nf_hook_state *state);
 
+/* In plan->ports for a VRF all of whose ports are metered or covered. */
+#define WEIR_PORT_PASSED	2
+
 /* Is what comes in by this interface metered there or below? */
 static inline bool weir_ports_cover(struct weir_plan *plan, u32 ifindex)
+{
+	void *entry = plan->modes & BIT(WEIR_MODE_NETDEV) ? xa_load(&plan->ports, ifindex) : NULL;
+
+	return entry && entry != xa_mk_value(WEIR_PORT_PASSED);
+}
+
+/* The same for skb_iif of what goes out: a VRF puts its own number in place of the port's. */
+static inline bool weir_ports_passed(struct weir_plan *plan, u32 ifindex)
 {
 	return plan->modes & BIT(WEIR_MODE_NETDEV) && xa_load(&plan->ports, ifindex);
 }

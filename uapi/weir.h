@@ -136,7 +136,11 @@
  *   Counted more than once are: a datagram that multicast routing sends to several
  *   interfaces (ROUTED, NETDEV: for each); with an IP mode, what the host receives through a
  *   bridge by a port of NETDEV when not all ports are, and receive packet steering is on for
- *   the bridge, or a VLAN device is on it.
+ *   the bridge, or a VLAN device is on it; in NETDEV, what goes through a VRF only some of whose
+ *   ports are metered, and what Open vSwitch hands to an internal port. Not counted in NETDEV are
+ *   the host's own packets of a PPPoE session that ends here, unless INTERFACES or an IP mode
+ *   has them, those from the host to itself in a VRF, and the outside of IPsec that leaves by a VLAN or bond
+ *   whose packets came by a metered interface, and of L2TPv3.
  *
  * Control
  *   GET_CONFIG  out: every attribute SET_CONFIG takes.

@@ -364,10 +364,30 @@ def test_flowtable(m):
     m.check("without it", "client", "10.2.0.2", at=FORWARD)
 
 
+def test_vrf(m):
+    """A VRF puts its own number in place of the interface a packet came by. Last: it costs routes."""
+    run("ip", "link", "add", "vrf0", "up", "type", "vrf", "table", "77")
+    for dev in "c0", "s0":
+        run("ip", "link", "set", dev, "master", "vrf0")
+    try:
+        for modes in "netdev", "routed+netdev":
+            for interfaces in "c0 s0", "*":
+                m.set(modes, interfaces)
+                m.check("through a VRF", "client", "10.2.0.2", at=INGRESS, skip="OTHER_MODE",
+                        in_ifindex=index("c0"))
+                m.check("out of a VRF", "router", "10.2.0.2", at=EGRESS, device="vrf0",
+                        out_ifindex=index("s0"))
+        for modes, hook in ("routed", FORWARD), ("ingress", PRE_ROUTING):
+            m.set(modes)
+            m.check("through a VRF", "client", "10.2.0.2", at=hook, in_ifindex=index("c0"))
+    finally:
+        run("ip", "link", "del", "vrf0")
+
+
 def main():
     m = Meter()
     tests = sys.argv[1:] or ["netdev", "interfaces_come_and_go", "bridge", "together", "wrapped", "flowtable",
-                             "switching"]
+                             "switching", "vrf"]
     m.set("routed")
     for name in tests:
         print(f"== {name}", flush=True)
