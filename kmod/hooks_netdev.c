@@ -13,8 +13,8 @@
  *   looped	our own multicast or broadcast, handed back to us by the output path
  *   not IP	ARP, spanning tree, ...
  *
- * A PPPoE session that ends here has an interface of its own, and what is in it goes on to others:
- * it is left to those and to the IP hooks.
+ * A PPPoE session that ends here has an interface of its own, which the IP hooks see. In
+ * those modes it is left to them.
  */
 
 #include <linux/etherdevice.h>
@@ -72,7 +72,7 @@ unsigned int weir_netdev_ingress(void *priv, struct sk_buff *skb,
 		skip(plan, skb, weir_dissected_skip(result));
 		return NF_ACCEPT;
 	}
-	if (p.pppoe_session && skb->pkt_type == PACKET_HOST) {
+	if (p.pppoe_session && plan->modes & WEIR_MODES_IP && skb->pkt_type == PACKET_HOST) {
 		skip(plan, skb, WEIR_SKIP_OTHER_MODE);
 		return NF_ACCEPT;
 	}
@@ -115,10 +115,10 @@ static bool is_counted_by_ip(struct weir_plan *plan, const struct sk_buff *skb,
 {
 	const struct dst_entry *dst = skb_valid_dst(skb) ? skb_dst(skb) : NULL;
 
-	if (p->pppoe_session)
-		return is_from(skb, dev);
 	if (!(plan->modes & WEIR_MODES_IP))
 		return false;
+	if (p->pppoe_session)
+		return is_from(skb, dev);
 	if (dst && !weir_ports_cover(plan, dst->dev->ifindex))
 		return true;
 	return plan->modes & INGRESS && in &&
