@@ -138,25 +138,37 @@ static bool is_some(uint64_t high, uint64_t low)
 	return high || (low && low != 0xffffULL << 32);
 }
 
-/* Where either is zero there is nothing to turn; so turning twice is as not turning. */
-void weir_ipfix_turn_destination(struct weir_flow *flow)
+static void turn(struct weir_flow *flow, uint8_t address[16], uint16_t *port, uint64_t *nat_high,
+		 uint64_t *nat_low, uint16_t *nat_port)
 {
 	uint64_t high, low;
-	uint16_t port = flow->dst_port;
+	uint16_t own = *port;
 
-	if (flow->observed != WEIR_OBSERVED_FORWARD && flow->observed != WEIR_OBSERVED_LOCAL_IN)
-		return;
-	memcpy(&high, flow->dst_addr, 8);
-	memcpy(&low, flow->dst_addr + 8, 8);
+	memcpy(&high, address, 8);
+	memcpy(&low, address + 8, 8);
 	high = be64toh(high);
 	low = be64toh(low);
-	if (is_some(high, low) && is_some(flow->nat_dst_high, flow->nat_dst_low)) {
-		weir_flow_address(flow->nat_dst_high, flow->nat_dst_low, flow->dst_addr);
-		flow->nat_dst_high = high;
-		flow->nat_dst_low = low;
+	if (is_some(high, low) && is_some(*nat_high, *nat_low)) {
+		weir_flow_address(*nat_high, *nat_low, address);
+		*nat_high = high;
+		*nat_low = low;
 	}
-	if (port && flow->nat_dst_port && flow->protocol != 1 && flow->protocol != 58) {
-		flow->dst_port = flow->nat_dst_port;
-		flow->nat_dst_port = port;
+	if (own && *nat_port && flow->protocol != 1 && flow->protocol != 58) {
+		*port = *nat_port;
+		*nat_port = own;
 	}
+}
+
+/* Where either is zero there is nothing to turn; so turning twice is as not turning. */
+void weir_ipfix_turn_nat(struct weir_flow *flow)
+{
+	bool leaves = flow->observed == WEIR_OBSERVED_EGRESS;
+
+	if (leaves)
+		turn(flow, flow->src_addr, &flow->src_port, &flow->nat_src_high, &flow->nat_src_low,
+		     &flow->nat_src_port);
+	if (leaves || flow->observed == WEIR_OBSERVED_FORWARD ||
+	    flow->observed == WEIR_OBSERVED_LOCAL_IN)
+		turn(flow, flow->dst_addr, &flow->dst_port, &flow->nat_dst_high, &flow->nat_dst_low,
+		     &flow->nat_dst_port);
 }

@@ -78,11 +78,12 @@ extern const struct weir_ipfix_element weir_ipfix_elements[];
 const struct weir_ipfix_element *weir_ipfix_element_find(uint32_t enterprise, uint16_t id);
 
 /**
- * weir_ipfix_turn_destination - from weir's way to name the two sides of NAT to IPFIX's, or back.
- * To IPFIX a packet's destination is what it came with, and postNATDestination... what it went on with. In
- * routed mode weir has the latter as the destination, and the former as what is beyond.
+ * weir_ipfix_turn_nat - from weir's way to name the two sides of NAT to IPFIX's, or back.
+ * To IPFIX a packet's ends are what it came with, and postNAT... what it went on with. In routed
+ * mode weir has the latter as the destination, and the former as what is beyond; of what it sees
+ * leave an interface, it has both ends that way.
  */
-void weir_ipfix_turn_destination(struct weir_flow *flow);
+void weir_ipfix_turn_nat(struct weir_flow *flow);
 
 static inline uint64_t weir_ipfix_number(const uint8_t *value, size_t bytes)
 {

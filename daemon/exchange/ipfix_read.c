@@ -299,7 +299,7 @@ static void complete(const struct message *m, struct record *record)
 		f->dst_port = (uint16_t)(record->icmp_type << 8 | record->icmp_code);
 	if (f->sampling == 1)
 		f->sampling = 0; /* all */
-	weir_ipfix_turn_destination(f);
+	weir_ipfix_turn_nat(f);
 }
 
 /* The other direction, of an exporter that puts both into one record (RFC 5103). */

@@ -348,7 +348,7 @@ int weir_ipfix_writer_put(struct weir_ipfix_writer *w, const struct weir_flow *f
 	open_set(w, template_id(number));
 	if (number >= WEIR_IPFIX_WITH_TAIL) {
 		turned = *flow;
-		weir_ipfix_turn_destination(&turned);
+		weir_ipfix_turn_nat(&turned);
 		flow = &turned;
 	}
 	for (const struct weir_ipfix_element *e = weir_ipfix_elements; e->id; e++)

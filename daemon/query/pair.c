@@ -12,6 +12,9 @@ enum {
 	END_BYTES = 18, /* address and port */
 	LOWER = 2, /* where the ends are in the key */
 	HIGHER = LOWER + END_BYTES,
+	TUNNEL = HIGHER + END_BYTES,
+	NETNS = TUNNEL + 2,
+	TUNNEL_ID = NETNS + 4,
 };
 
 int weir_pair_order_parse(const char *word, enum weir_pair_order *order)
@@ -83,8 +86,15 @@ static void put_end(uint8_t *to, const uint8_t address[16], uint16_t port)
 	to[17] = (uint8_t)port;
 }
 
+/* Of GTP-U each direction has an id of its own, which whoever receives has chosen. */
+static uint32_t tunnel_id_of(const struct weir_flow *flow)
+{
+	return flow->tunnel == WEIR_TUNNEL_GTPU ? 0 : flow->tunnel_id;
+}
+
 void weir_half_make(const struct weir_flow *flow, struct weir_half *half)
 {
+	uint32_t tunnel_id = tunnel_id_of(flow);
 	uint16_t src_port = flow->src_port, dst_port = flow->dst_port;
 	uint8_t *key = (uint8_t *)half->key;
 	uint8_t src[END_BYTES], dst[END_BYTES];
@@ -100,6 +110,9 @@ void weir_half_make(const struct weir_flow *flow, struct weir_half *half)
 	key[1] = flow->protocol;
 	memcpy(key + LOWER, order > 0 ? dst : src, END_BYTES);
 	memcpy(key + HIGHER, order > 0 ? src : dst, END_BYTES);
+	key[TUNNEL] = flow->tunnel;
+	memcpy(key + NETNS, &flow->netns, 4);
+	memcpy(key + TUNNEL_ID, &tunnel_id, 4);
 	half->backwards = order > 0;
 	half->same_ends = order == 0;
 	half->packets = flow->packets;
@@ -190,6 +203,9 @@ static void begin(struct weir_pairer *pairer, const struct weir_half *half)
 	pair->dst_port = half->dst_port;
 	pair->ip_version = key[0];
 	pair->protocol = key[1];
+	pair->tunnel = key[TUNNEL];
+	memcpy(&pair->netns, key + NETNS, 4);
+	memcpy(&pair->tunnel_id, key + TUNNEL_ID, 4);
 	pair->start_ns = half->start_ns;
 }
 
@@ -283,5 +299,11 @@ int weir_pair_order_rest(const void *arg, const void *x, const void *y)
 		order = order_numbers(a->dst_port, b->dst_port);
 	if (!order)
 		order = order_numbers(a->protocol, b->protocol);
-	return order ? order : order_numbers(a->ip_version, b->ip_version);
+	if (!order)
+		order = order_numbers(a->ip_version, b->ip_version);
+	if (!order)
+		order = order_numbers(a->netns, b->netns);
+	if (!order)
+		order = order_numbers(a->tunnel, b->tunnel);
+	return order ? order : order_numbers(a->tunnel_id, b->tunnel_id);
 }

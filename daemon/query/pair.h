@@ -6,12 +6,13 @@
 #include "daemon/query/query.h"
 
 enum {
-	WEIR_HALF_KEY_BYTES = 40,
+	WEIR_HALF_KEY_BYTES = 48,
 };
 
 /* A record as it waits for the other direction. */
 struct weir_half {
-	/* IP version, protocol, the lower end (address and port), the higher one; zeros */
+	/* IP version, protocol, the lower end (address and port), the higher one, tunnel; zero;
+	 * network namespace, the tunnel's id */
 	uint64_t key[WEIR_HALF_KEY_BYTES / 8];
 	uint64_t hash; /* of the key; whoever sorts them fills it in */
 	uint64_t packets, bytes;

@@ -183,7 +183,9 @@ int weir_query_groups(struct weir_store *store, const struct weir_query *query,
  * Conversations: both directions of one exchange, joined.
  *
  * The key is IP version, protocol and the two (address, port) ends, without regard to
- * direction. Not the VLAN or the interface, as on a router they differ by direction. The
+ * direction, and the network namespace, tunnel and tunnel's id: where one packet is recorded in
+ * several of them, each has its own conversation, with its own times. But not the ids of GTP-U, which differ by
+ * direction, nor the VLAN or the interface, as on a router they do so too. The
  * "ports" of an ICMP echo or timestamp are those of the request, in both directions; other
  * ICMP types have their own, so errors stay apart. Records of one key, by start,
  * belong together until none was active for longer than gap_ns; then the next conversation
@@ -210,6 +212,9 @@ struct weir_pair {
 	uint8_t src_addr[16], dst_addr[16]; /* of forward */
 	uint16_t src_port, dst_port;
 	uint8_t protocol, ip_version;
+	/* Of the key; tunnel_id is 0 in GTP-U. For the order: they are not sent on. */
+	uint8_t tunnel;
+	uint32_t netns, tunnel_id;
 	/* TCP: the first forward record has SYN. Others: there is a reverse side that
 	 * began later, or none. */
 	bool initiator_seen;

@@ -314,20 +314,27 @@ for line, (_, values) in zip(table[1:], sorted(steps.items())):
 say(f"series: {len(steps)} steps, none missing, equal to a second computation")
 
 
-# --- Conversations: every reply of the simulated kernel has the ports of its request.
+# --- Conversations: every reply of the simulated kernel has the ports of its request, but is not always seen in
+# the same tunnel and namespace: then each is a conversation of its own. Their first start tells them apart.
 def ends(flow):
     return (flow["src"], flow.get("sport", 0)), (flow["dst"], flow.get("dport", 0))
+
+
+def place(flow):
+    return flow.get("netns"), flow.get("tunnel"), flow.get("tunnel_id")
 
 
 conversations = {}
 for flow in sorted(FLOWS, key=lambda f: f["start_ns"]):
     if flow["proto"] == "tcp":
-        conversations.setdefault(frozenset(ends(flow)), []).append(flow)
+        conversations.setdefault((frozenset(ends(flow)), place(flow)), []).append(flow)
+started = {(key, members[0]["start_ns"]): members for (key, _), members in conversations.items()}
+assert len(started) == len(conversations), (len(started), len(conversations))
 got = lines_of("pairs", "proto tcp", "--limit", "0")
 assert len(got) == len(conversations), (len(got), len(conversations))
 answered = 0
 for pair in got:
-    members = conversations[frozenset(ends(pair))]
+    members = started[frozenset(ends(pair)), pair["start_ns"]]
     for name, backwards in (("forward", False), ("reverse", True)):
         side = [f for f in members if (ends(f) != ends(pair)) == backwards]
         if not side:

@@ -14,7 +14,7 @@ enum {
 /* A record and the key it is joined by. */
 struct half {
 	struct weir_flow flow;
-	uint8_t key[38]; /* version, protocol, lower end, higher end */
+	uint8_t key[47]; /* version, protocol, lower end, higher end, tunnel, its id, namespace */
 	bool backwards; /* src is the higher end */
 	bool same_ends;
 };
@@ -85,6 +85,10 @@ static void make_half(const struct weir_flow *flow, struct half *half)
 	half->same_ends = !memcmp(a, b, sizeof(a));
 	memcpy(half->key + 2, half->backwards ? b : a, sizeof(a));
 	memcpy(half->key + 20, half->backwards ? a : b, sizeof(a));
+	half->key[38] = flow->tunnel;
+	if (flow->tunnel != WEIR_TUNNEL_GTPU) /* there each direction has its own */
+		memcpy(half->key + 39, &flow->tunnel_id, 4);
+	memcpy(half->key + 43, &flow->netns, 4);
 }
 
 static int order_numbers(uint64_t a, uint64_t b)
@@ -190,8 +194,12 @@ static struct weir_pair join(const struct half *half, size_t count)
 				 .dst_port = first->dst_port,
 				 .protocol = first->protocol,
 				 .ip_version = first->ip_version,
+				 .tunnel = first->tunnel,
+				 .netns = first->netns,
 				 .start_ns = first->start_ns};
 
+	if (pair.tunnel != WEIR_TUNNEL_GTPU)
+		pair.tunnel_id = first->tunnel_id;
 	memcpy(pair.src_addr, first->src_addr, 16);
 	memcpy(pair.dst_addr, first->dst_addr, 16);
 	for (size_t i = 0; i < count; i++) {
@@ -232,7 +240,13 @@ static int order_pairs(const void *x, const void *y, void *arg)
 		order = order_numbers(a->dst_port, b->dst_port);
 	if (!order)
 		order = order_numbers(a->protocol, b->protocol);
-	return order ? order : order_numbers(a->ip_version, b->ip_version);
+	if (!order)
+		order = order_numbers(a->ip_version, b->ip_version);
+	if (!order)
+		order = order_numbers(a->netns, b->netns);
+	if (!order)
+		order = order_numbers(a->tunnel, b->tunnel);
+	return order ? order : order_numbers(a->tunnel_id, b->tunnel_id);
 }
 
 /* Cut the sorted halves into conversations. Returns how many. */

@@ -66,6 +66,11 @@ static void reverse(const struct weir_flow *before, struct weir_flow *flow)
 	flow->nat_dst_high = before->nat_src_high;
 	flow->nat_dst_low = before->nat_src_low;
 	flow->nat_dst_port = before->nat_src_port;
+	/* Seen elsewhere, now and then; GTP-U has other ids on the way back. */
+	if (before->tunnel && (before->tunnel == WEIR_TUNNEL_GTPU || chance(10)))
+		flow->tunnel_id = random_below(500);
+	if (before->netns && chance(10))
+		flow->netns = 4026532000u + random_below(5);
 	flow->packets = 1 + random_below(9);
 	flow->bytes = flow->packets * (40 + random_below(1400));
 	flow->start_ns += random_below(3) * 1000000 * random_below(30);

@@ -212,6 +212,34 @@ START_TEST(nat_as_ipfix_has_it)
 }
 END_TEST
 
+/* What leaves through an interface was translated, both its ends: a collector is told what came first. */
+START_TEST(nat_of_what_leaves)
+{
+	static const uint8_t came[8] = {10, 0, 0, 1, 203, 0, 113, 5};
+	static const uint8_t left[8] = {198, 51, 100, 7, 192, 0, 2, 80};
+	static const uint8_t came_ports[4] = {40000 >> 8, 40000 & 255, 0, 80};
+	static const uint8_t left_ports[4] = {1024 >> 8, 0, 8080 >> 8, 8080 & 255};
+	const struct weir_flow f = {.ip_version = 4, .protocol = 6, .src_port = 1024, .dst_port = 8080,
+				    .src_addr = {[10] = 0xff, 0xff, 198, 51, 100, 7},
+				    .dst_addr = {[10] = 0xff, 0xff, 192, 0, 2, 80},
+				    .nat_src_low = 0xffff0a000001, .nat_src_port = 40000,
+				    .nat_dst_low = 0xffffcb007105, .nat_dst_port = 80,
+				    .observed = WEIR_OBSERVED_EGRESS};
+	struct weir_ipfix_counts c;
+	const uint8_t *at, *beyond;
+
+	write_file(&f, 1, 0);
+	at = memmem(file, file_bytes, came, 8);
+	beyond = memmem(file, file_bytes, left, 8);
+	ck_assert(at && beyond && at < beyond);
+	at = memmem(file, file_bytes, came_ports, 4);
+	beyond = memmem(file, file_bytes, left_ports, 4);
+	ck_assert(at && beyond && at < beyond);
+	ck_assert_int_eq(read_file(file, file_bytes, &c, NULL), 0);
+	expect_same(&f, 1);
+}
+END_TEST
+
 START_TEST(no_flows)
 {
 	struct weir_ipfix_counts c;
@@ -551,6 +579,7 @@ int main(void)
 	tcase_add_loop_test(tests, round_trip, 0, 5);
 	tcase_add_test(tests, no_flows);
 	tcase_add_test(tests, nat_as_ipfix_has_it);
+	tcase_add_test(tests, nat_of_what_leaves);
 	tcase_add_test(tests, sequence_numbers);
 	tcase_add_test(tests, cut_short);
 	tcase_add_test(tests, cut_among_tens);

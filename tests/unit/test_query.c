@@ -282,6 +282,102 @@ START_TEST(sampled)
 }
 END_TEST
 
+/* Where the packets of one connection were seen; of GTP-U each direction has an id of its own. */
+static const struct sight {
+	uint32_t netns, id, id_back;
+	uint8_t tunnel;
+} sights[] = {
+	{0, 0, 0, WEIR_TUNNEL_NONE},
+	{4026532001u, 0, 0, WEIR_TUNNEL_NONE},
+	{4026532002u, 0, 0, WEIR_TUNNEL_NONE},
+	{0, 0, 0, WEIR_TUNNEL_IPIP},
+	{0, 7, 7, WEIR_TUNNEL_GRE},
+	{0, 7, 7, WEIR_TUNNEL_VXLAN},
+	{0, 8, 8, WEIR_TUNNEL_VXLAN},
+	{0, 9, 10, WEIR_TUNNEL_GTPU},
+};
+
+enum { SIGHTS = sizeof(sights) / sizeof(sights[0]), MS = 1000000 };
+
+/* A handshake, a question and an answer; each further place sees each packet a little later. */
+static void make_sight(unsigned i, struct weir_flow there_and_back[2])
+{
+	struct weir_flow *there = &there_and_back[0], *back = &there_and_back[1];
+
+	make_flow(there, 0);
+	there->protocol = 6;
+	there->tcp_flags = 0x1b;
+	there->src_addr[15] = 1;
+	there->dst_addr[15] = 2;
+	there->src_port = 40000;
+	there->dst_port = 443;
+	there->packets = 5;
+	there->bytes = 500;
+	there->tunnel = sights[i].tunnel;
+	there->tunnel_id = sights[i].id;
+	there->netns = sights[i].netns;
+	there->start_ns = BASE + i * MS;
+	there->end_ns = there->start_ns + 100 * MS;
+	there->second_ns = there->start_ns + 30 * MS;
+	there->payload_ns = there->start_ns + 31 * MS;
+	*back = *there;
+	memcpy(back->src_addr, there->dst_addr, 16);
+	memcpy(back->dst_addr, there->src_addr, 16);
+	back->src_port = there->dst_port;
+	back->dst_port = there->src_port;
+	back->tunnel_id = sights[i].id_back;
+	back->start_ns += 20 * MS;
+	back->second_ns += 20 * MS;
+	back->payload_ns += 20 * MS;
+}
+
+static int take_pair(void *arg, const struct weir_pair *pair)
+{
+	unsigned *count = arg;
+
+	ck_assert_uint_lt(*count, SIGHTS);
+	ck_assert_uint_eq(pair->start_ns, BASE + (*count)++ * MS);
+	ck_assert(pair->initiator_seen);
+	ck_assert_uint_eq(pair->forward.records, 1);
+	ck_assert_uint_eq(pair->reverse.records, 1);
+	ck_assert_uint_eq(pair->forward.bytes, 500);
+	ck_assert_uint_eq(pair->reverse.bytes, 500);
+	ck_assert_uint_eq(pair->server_rtt_ns, 20 * MS);
+	ck_assert_uint_eq(pair->client_rtt_ns, 10 * MS);
+	ck_assert_uint_eq(pair->response_ns, 20 * MS);
+	return 0;
+}
+
+/* What is seen in two places is two conversations: together they would have twice the bytes, and the second sight
+ * of the first packet would pass for the second packet. */
+START_TEST(seen_twice)
+{
+	const struct weir_pairs pairs = {.ascending = true};
+	struct weir_store_position position = {.instance = 1, .seq = BLOCKS + 1};
+	struct weir_query query = {0};
+	struct weir_query_result result;
+	struct weir_filter *filter;
+	struct weir_flow sight[2 * SIGHTS];
+	char error[512];
+	struct weir_store_txn *txn;
+	unsigned count = 0;
+	uint64_t all;
+
+	for (unsigned i = 0; i < SIGHTS; i++)
+		make_sight(i, sight + i * 2);
+	ck_assert_int_eq(weir_store_begin(store, BASE, &txn), 0);
+	weir_store_put_block(txn, sight, 2 * SIGHTS);
+	weir_store_put_position(txn, &position);
+	ck_assert_int_eq(weir_store_commit(txn), 0);
+	ck_assert_int_eq(weir_filter_parse("port 40000", &filter, error, sizeof(error), NULL), 0);
+	query.filter = filter;
+	ck_assert_int_eq(weir_query_pairs(store, &query, &pairs, take_pair, &count, &all, &result), 0);
+	weir_filter_free(filter);
+	ck_assert_uint_eq(count, SIGHTS);
+	ck_assert_uint_eq(all, SIGHTS);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("query");
@@ -295,6 +391,7 @@ int main(void)
 	tcase_add_test(tcase, stops);
 	tcase_add_test(tcase, sums);
 	tcase_add_test(tcase, sampled);
+	tcase_add_test(tcase, seen_twice);
 	suite_add_tcase(suite, tcase);
 	srunner_run_all(runner, CK_NORMAL);
 	failed = srunner_ntests_failed(runner);

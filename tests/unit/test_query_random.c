@@ -152,6 +152,9 @@ static int write_pair(void *arg, const struct weir_pair *pair)
 	add_number(text, pair->dst_port);
 	add_number(text, pair->protocol);
 	add_number(text, pair->ip_version);
+	add_number(text, pair->netns);
+	add_number(text, pair->tunnel);
+	add_number(text, pair->tunnel_id);
 	add_number(text, pair->initiator_seen);
 	add_number(text, pair->start_ns);
 	add_number(text, pair->end_ns);
