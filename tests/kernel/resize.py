@@ -114,11 +114,13 @@ def test_no_memory(client):
 def test_full_log(client):
     """Nobody reads: what does not fit stays where it is, until somebody does."""
     fresh(client, TABLE_FLOWS=4096, LOG_BATCHES=2)
+    # a CPU without flows is done at once, so what is left of the change tells nothing
+    after = client.stats()["MEMORY"] - table_bytes(client, 4096) + table_bytes(client, 64)
     scan(20_000, 1500)
     present = identity(client.flows())
     client.config(TABLE_FLOWS=64)
     stats = w.check_ledgers(client)
-    both = stats["MEMORY"]
+    assert stats["MEMORY"] > after
     assert stats["TABLE"][0] > 64 * stats["CPUS"], "the log took more than it holds"
     assert stats["LOST"] == [(0, 0, 0)] * len(stats["LOST"])
     try:
@@ -135,7 +137,7 @@ def test_full_log(client):
         reader = w.Reader(other)
         reader.drain(1)
         deadline = time.monotonic() + 10
-        while client.stats()["MEMORY"] != both - table_bytes(client, 4096):
+        while client.stats()["MEMORY"] != after:
             assert time.monotonic() < deadline, "the change never ended"
             reader.take(0.2)
         stats = w.check_ledgers(client)
