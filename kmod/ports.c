@@ -5,12 +5,12 @@
  * An interface whose name matches is metered by hooks of its own, from when it appears or
  * gets that name until it goes, unless the same packets are metered below it already: at the
  * device of a VLAN, the ports of a bridge or a bond, the device of a macvlan. Then it is
- * covered, if all that are below it are metered or covered. A VRF is never metered itself: what it
- * takes over came by a port, and what is sent through it goes out by one.
+ * covered, if all that are below it are metered or covered. A VRF is never metered itself:
+ * what it takes over came by a port, and what is sent through it goes out by one.
  *
  * weir_plan.ports has, by ifindex, a struct weir_port for what is metered and a value for what is
- * covered, or passed through a VRF. Written under RTNL; the packet path reads it under RCU, to tell whether what it
- * sees is counted at an interface.
+ * covered, or passed through a VRF. Written under RTNL; the packet path reads it under RCU, to
+ * tell whether what it sees is counted at an interface.
  */
 
 #include <linux/if_vlan.h>

@@ -137,10 +137,10 @@
  *   interfaces (ROUTED, NETDEV: for each); with an IP mode, what the host receives through a
  *   bridge by a port of NETDEV when not all ports are, and receive packet steering is on for
  *   the bridge, or a VLAN device is on it; in NETDEV, what goes through a VRF only some of whose
- *   ports are metered, what Open vSwitch hands to an internal port, and, in NETDEV alone, what is in a
- *   PPPoE session that ends here. Not counted in NETDEV are packets from the host to itself
- *   in a VRF, and the outside of L2TPv3, and of IPsec that leaves by a VLAN or bond, when
- *   the inside came by a metered interface.
+ *   ports are metered, what Open vSwitch hands to an internal port, and, in NETDEV alone,
+ *   what is in a PPPoE session that ends here. Not counted in NETDEV are packets from the
+ *   host to itself in a VRF, and the outside of L2TPv3, and of IPsec that leaves by a VLAN or
+ *   bond, when the inside came by a metered interface.
  *
  * Control
  *   GET_CONFIG  out: every attribute SET_CONFIG takes.
