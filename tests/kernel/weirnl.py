@@ -6,6 +6,7 @@ and the module cannot disagree about them.
 """
 
 import errno
+import functools
 import ipaddress
 import os
 import re
@@ -128,6 +129,12 @@ def encode(**values):
     return data
 
 
+@functools.lru_cache(maxsize=65536)
+def _address(raw):
+    address = ipaddress.IPv6Address(raw)
+    return str(address.ipv4_mapped or address)
+
+
 def records(message):
     """The flow records of a BATCH or DUMP_FLOWS message, as dictionaries."""
     data, size = message.get("RECORDS", b""), message["RECORD_SIZE"]
@@ -138,8 +145,7 @@ def records(message):
         tail = data[at + RECORD.size:at + size].ljust(TAIL.size, b"\0")
         flow.update(zip(TAIL_FIELDS, TAIL.unpack_from(tail)))
         for name in ("src", "dst", "nat_src", "nat_dst"):
-            address = ipaddress.IPv6Address(flow[name])
-            flow[name] = str(address.ipv4_mapped or address)
+            flow[name] = _address(flow[name])
         for name in ("src_port", "dst_port", "nat_src_port", "nat_dst_port"):
             flow[name] = int.from_bytes(flow[name], "big")
         flows.append(flow)

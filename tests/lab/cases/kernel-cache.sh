@@ -5,6 +5,7 @@
 # What is counted and how it is kept: sampling, tables of another size, NAT.
 . "${BASH_SOURCE%/*}/kernel-lib.sh"
 
+keep_branches
 load autostart=0
 network
 in_router python3 tests/kernel/sampling.py
