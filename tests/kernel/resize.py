@@ -29,7 +29,7 @@ s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 s.bind(("10.1.0.2", 4444))
 n = 0
 print("ready", flush=True)
-while not select.select([sys.stdin], [], [], 0.001)[0]:
+while not select.select([sys.stdin], [], [], 0.05)[0]:
     for port in range(30000 + n % 700, 30000 + n % 700 + 50):
         s.sendto(b"x", ("10.2.0.2", port))
     n += 50
