@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# kernels: 6.1
+# kernels: 6.1 debug
 # timeout: 600
 # What is counted and how it is kept: sampling, tables of another size, NAT.
 . "${BASH_SOURCE%/*}/kernel-lib.sh"

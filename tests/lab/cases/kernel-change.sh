@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# kernels: 6.1
+# kernels: 6.1 debug
 # timeout: 600
 # What is metered, where and how changes again and again under traffic: no packet is missed or counted twice.
 . "${BASH_SOURCE%/*}/kernel-lib.sh"

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# kernels: 6.1
+# kernels: 6.1 debug
 # timeout: 600
 #
 # Random and mutated requests of every command, from many sockets at once, with and without

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# kernels: 6.1
+# kernels: 6.1 debug
 # timeout: 600
 #
 # The module loaded and unloaded, metering switched, configured, dumped and flushed, subscribers

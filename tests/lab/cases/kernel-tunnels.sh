@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# kernels: 6.1
+# kernels: 6.1 debug
 # timeout: 600
 #
 # Looking into tunnels, and not: IPIP and its kin, GRE, VXLAN, GENEVE, GTP-U. The client sends
